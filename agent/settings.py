@@ -98,6 +98,8 @@ def shown(value: object) -> str:
     """A value as the file writes it, cut to a readable length."""
     if isinstance(value, Mapping):
         return "a table"
+    if value == []:
+        return "an empty list"
     if isinstance(value, list):
         return "a list of tables" if value and isinstance(value[0], Mapping) else "a list"
     if isinstance(value, int) and abs(value) >= _LARGEST:
