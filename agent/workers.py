@@ -206,9 +206,9 @@ class Workers:
         worker.trouble = trouble
         facts = {"worker": worker.name, "failures": worker.failures, "cause": trouble}
         if mistake is None:
-            log.warning("worker failed: %s", trouble, extra=facts)
+            log.warning("worker failed", extra=facts)
         else:
-            log.error("worker failed: %s", trouble, extra=facts, exc_info=mistake)
+            log.error("worker failed", extra=facts, exc_info=mistake)
 
     def _beat(self, worker: _Worker) -> None:
         self._feed(worker)
@@ -244,9 +244,9 @@ class Workers:
         try:
             job()
         except self._expected as error:
-            log.warning("job failed: %s", error, extra={"job": name})
+            log.warning("job failed", extra={"job": name, "cause": str(error) or type(error).__name__})
         except Exception as error:
-            log.error("job failed: %s: %s", type(error).__name__, error, extra={"job": name}, exc_info=error)
+            log.exception("job failed", extra={"job": name, "cause": f"{type(error).__name__}: {error}"})
         finally:
             with self._guard:
                 self._jobs.pop(threading.current_thread(), None)

@@ -48,6 +48,10 @@ def raises(error: Exception) -> Callable[[], None]:
     return run
 
 
+def told(record: logging.LogRecord) -> str:
+    return ": ".join([record.message, *filter(None, [record.__dict__.get("cause")])])
+
+
 def until_told(stop: threading.Event, beat: Callable[[], None]) -> None:
     stop.wait()
 
@@ -92,7 +96,7 @@ def test_a_failure_that_lasts_is_told_when_it_starts_and_when_it_changes(workers
     run = Scripted(*[raises(gone)] * 20, raises(denied))
     workers.start("scanner", run)
     assert run.done.wait(DEADLINE)
-    assert [record.message for record in caplog.records] == [
+    assert [told(record) for record in caplog.records] == [
         "worker failed: port gone",
         "worker failed: no permission",
     ]
@@ -104,7 +108,7 @@ def test_a_mistake_of_ours_is_told_with_its_traceback_once(workers, caplog):
     workers.start("core", run)
     assert run.done.wait(DEADLINE)
     (record,) = caplog.records
-    assert record.message == "worker failed: ZeroDivisionError: division by zero"
+    assert told(record) == "worker failed: ZeroDivisionError: division by zero"
     assert record.exc_info
 
 
@@ -127,14 +131,14 @@ def test_the_end_of_a_failure_is_told_once_the_worker_has_run_for_a_while(worker
 
     workers.start("scanner", run)
     assert beaten.wait(DEADLINE)
-    assert [record.message for record in caplog.records] == ["worker failed: port gone", "worker runs again"]
+    assert [told(record) for record in caplog.records] == ["worker failed: port gone", "worker runs again"]
 
 
 def test_a_worker_that_returns_too_early_runs_again(workers, caplog):
     run = Scripted(lambda: None)
     workers.start("link", run)
     assert run.done.wait(DEADLINE)
-    assert [record.message for record in caplog.records] == ["worker failed: ended without being told to"]
+    assert [told(record) for record in caplog.records] == ["worker failed: ended without being told to"]
 
 
 def test_without_restart_a_worker_ends_for_good(workers, caplog):
@@ -205,7 +209,7 @@ def test_jobs_are_bounded_and_their_failure_is_told(caplog):
     assert [workers.spawn_once(f"job {n}", job) for n in range(3)] == [True, True, False]
     release.set()
     assert workers.stop(DEADLINE) == []
-    assert [record.message for record in caplog.records] == ["job failed: no sound card"] * 2
+    assert [told(record) for record in caplog.records] == ["job failed: no sound card"] * 2
 
 
 def test_a_machine_out_of_threads_refuses_a_job_and_keeps_its_place_free():
