@@ -1,0 +1,1 @@
+"""The tests mirror the tree; `scenes` run the whole agent, `peers` are what it is run against."""
