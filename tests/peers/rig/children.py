@@ -23,9 +23,17 @@ class Child:
     """
 
     def __init__(
-        self, argv: Sequence[str], *, log: Path, starter: Executor, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        starter: Executor,
+        environment: Mapping[str, str] | None = None,
+        output: Path | None = None,
     ) -> None:
+        """What it writes is appended to `log`, standard output to `output` if that is given."""
         self.log = log
+        self._output = output or log
         self.paused = False
         self._argv = list(argv)
         self._starter = starter
@@ -88,18 +96,22 @@ class Child:
     def _spawn(self) -> subprocess.Popen[bytes]:
         setpriv = shutil.which("setpriv")
         wrapper = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
-        with self.log.open("ab") as out:
+        with self._output.open("ab") as out, self.log.open("ab") as errors:
             return subprocess.Popen(
-                [*wrapper, *self._argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._environment
+                [*wrapper, *self._argv], stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=self._environment
             )
 
-    def _end(self, number: signal.Signals) -> None:
+    def _signalled(self, number: signal.Signals, timeout: float) -> int | None:
         if self._process is None:
-            return
+            return None
         self._process.send_signal(number)  # does nothing when it is dead already
         try:
-            self._process.wait(_STOP_SECONDS)
+            return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
+            return None
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._signalled(number, _STOP_SECONDS) is None:
             self._process.kill()
             self._process.wait()
         self.paused = False

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.peers.tail import Tail
+
 Row = dict[str, Any]
 """`t` (seconds since 1970) and the fields of the record."""
 
@@ -29,16 +31,9 @@ class Records:
     """Reads the rows written so far; each row is parsed once however often it is asked for."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
+        self._tail = Tail(path)
         self._rows: list[Row] = []
 
     def rows(self) -> list[Row]:
-        if self._path.exists():
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                # What follows the last newline is a row still being written: it is read next time.
-                *lines, rest = file.read().split(b"\n")
-                self._offset = file.tell() - len(rest)
-            self._rows += [json.loads(line) for line in lines]
+        self._rows += [json.loads(line) for line in self._tail.new()]
         return list(self._rows)
