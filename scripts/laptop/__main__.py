@@ -27,7 +27,11 @@ def main() -> int:
     folder = options.dir or Path(tempfile.mkdtemp(prefix="thalovant-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     device = Device(folder.resolve(), with_broker=False if options.no_broker else None, aloud=options.aloud)
-    happened = _script(device) if options.script else _person(device)
+    try:
+        happened = _script(device) if options.script else _person(device)
+    except RuntimeError as error:  # a process did not come up; the text has the end of its journal
+        print(error, file=sys.stderr)
+        happened = False
     if happened and not options.dir:
         shutil.rmtree(folder)
     elif not happened:
