@@ -50,8 +50,11 @@ class ThalovantClientKeyRejectedError(ThalovantHubRefusedError):
         cause: Cause | None = None,
         key_folder: Path | None = None,
         other_key_folder: Path | None = None,
+        certain: bool = True,
     ) -> None:
         super().__init__(message, cause=cause)
+        self.certain = certain
+        """False where the carrier has no word for it and something else may look the same; a second time tells."""
         self.key_folder = key_folder
         """The folder whose key the hub refused."""
         self.other_key_folder = other_key_folder
