@@ -1,0 +1,222 @@
+"""The hub over a WebSocket.
+
+websocket-client frames and masks; the socket under it is ours to wait on, so that one thread can watch the hub and the
+core's messages at once. Wire reference, transports.md section 1.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import struct
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from agent.hub.protocol.causes import Cause
+from agent.hub.transports.base import wait_for
+from agent.hub.transports.errors import CarrierClosed, CarrierFailed
+from agent.hub.transports.faults import cause_of
+from agent.hub.transports.trust import client_context
+
+if TYPE_CHECKING:
+    import websocket
+
+_PING_SECONDS = 20.0
+_PONG_SECONDS = 10.0
+_LARGEST = 10 << 20
+"""Bytes of one incoming message: what the hub's own server takes."""
+_NO_STATUS = 1005
+
+
+class WssTransport:
+    """One WebSocket connection."""
+
+    protocol = "wss"
+    speaks_first = False
+
+    def __init__(self, url: str, access_key: str, *, user_agent: str) -> None:
+        self._url = with_authorization(url, user_agent, access_key)
+        self._user_agent = user_agent
+        self._secure = urlsplit(url).scheme == "wss"
+        self._socket: websocket.WebSocket | None = None
+        self._frames: deque[str | bytes] = deque()
+        self._parts: bytearray = bytearray()
+        self._opcode = 0
+        self._next_ping = 0.0
+        self._pong_due: float | None = None
+
+    def open(self, timeout: float) -> None:
+        import websocket
+
+        options: dict[str, Any] = {}
+        try:
+            if self._secure:
+                options["sslopt"] = {"context": client_context()}
+            self._socket = websocket.create_connection(
+                self._url,
+                timeout=timeout,
+                header=[f"User-Agent: {self._user_agent}"],
+                suppress_origin=True,
+                redirect_limit=0,
+                sockopt=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
+                **options,
+            )
+        except websocket.WebSocketBadStatusException as error:
+            # Their text has the URL, and the URL has the access key: never chained.
+            status = error.status_code
+            if status in (401, 403):
+                raise CarrierClosed(f"HTTP {status}", status=status, refused=True) from None
+            cause = Cause.CAPTIVE_PORTAL if _is_html(error) or status // 100 in (2, 3) else Cause.SERVER
+            raise CarrierFailed(cause, f"{cause.sentence} (HTTP {status})") from None
+        except Exception as error:  # noqa: BLE001 - the library raises its own, ssl's, and plain ones
+            cause = cause_of(error)
+            raise CarrierFailed(cause) from None
+        self._next_ping = time.monotonic() + _PING_SECONDS
+
+    def receive(self, timeout: float, wake: int = -1) -> str | bytes | None:
+        deadline = time.monotonic() + timeout
+        while not self._frames:
+            now = time.monotonic()
+            self._heartbeat(now)
+            ready = self._buffered() or wait_for(self._raw().fileno(), min(deadline, self._next_beat()) - now, wake)
+            if ready:
+                self._read()
+            elif time.monotonic() >= deadline or time.monotonic() < self._next_beat():
+                break
+        return self._frames.popleft() if self._frames else None
+
+    def send(self, frame: str | bytes, timeout: float = 8.0) -> None:
+        import websocket
+
+        opcode = websocket.ABNF.OPCODE_TEXT if isinstance(frame, str) else websocket.ABNF.OPCODE_BINARY
+        self._write(frame, opcode, timeout)
+
+    def announce(self) -> None:
+        """A WebSocket has no word for it."""
+
+    def close(self, timeout: float = 2.0) -> None:
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.close(status=1000, timeout=min(timeout, 1.0))
+
+    def abandon(self) -> None:
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.shutdown()  # type: ignore[no-untyped-call]
+
+    # -- how it is done
+
+    def _open_socket(self) -> websocket.WebSocket:
+        if self._socket is None:
+            raise CarrierFailed(Cause.DROPPED, "the connection is closed")
+        return self._socket
+
+    def _raw(self) -> socket.socket:
+        raw = self._open_socket().sock
+        if raw is None:
+            raise CarrierFailed(Cause.DROPPED, "the connection is closed")
+        return raw
+
+    def _buffered(self) -> bool:
+        pending = getattr(self._raw(), "pending", None)
+        return bool(pending and pending()) or bool(self._open_socket().frame_buffer.recv_buffer)
+
+    def _read(self) -> None:
+        """Take one frame off the socket."""
+        import websocket
+
+        connection = self._open_socket()
+        raw = self._raw()
+        # The hub sends two small frames back to back; a delayed ACK for the first holds the second for 40 ms.
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        raw.settimeout(_PONG_SECONDS)
+        try:
+            frame = connection.recv_frame()  # type: ignore[no-untyped-call]
+        except websocket.WebSocketConnectionClosedException:
+            self.abandon()
+            raise CarrierClosed("the connection ended without a word", code=None) from None
+        except Exception as error:  # noqa: BLE001 - as in open
+            self.abandon()
+            raise CarrierFailed(cause_of(error)) from None
+        self._take(frame)
+
+    def _take(self, frame: Any) -> None:
+        import websocket
+
+        abnf = websocket.ABNF
+        if frame.opcode == abnf.OPCODE_CLOSE:
+            self._closed(frame.data)
+        elif frame.opcode == abnf.OPCODE_PING:
+            self._write(frame.data, abnf.OPCODE_PONG, 8.0)
+        elif frame.opcode == abnf.OPCODE_PONG:
+            self._pong_due = None
+        else:
+            if frame.opcode != abnf.OPCODE_CONT:
+                self._opcode, self._parts = frame.opcode, bytearray()
+            self._parts += frame.data
+            if len(self._parts) > _LARGEST:
+                self.abandon()
+                raise CarrierFailed(Cause.PROTOCOL, "the hub sent a message that is too large")
+            if frame.fin:
+                whole = bytes(self._parts)
+                self._parts = bytearray()
+                text = self._opcode == abnf.OPCODE_TEXT
+                self._frames.append(whole.decode("utf-8", "replace") if text else whole)
+
+    def _closed(self, payload: bytes) -> None:
+        code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else _NO_STATUS
+        reason = payload[2:].decode("utf-8", "replace")
+        self.close(1.0)
+        raise CarrierClosed(reason, code=code or _NO_STATUS)
+
+    def _write(self, data: str | bytes, opcode: int, timeout: float) -> None:
+        connection = self._open_socket()
+        try:
+            self._raw().settimeout(timeout)
+            connection.send(data, opcode)
+        except Exception as error:  # noqa: BLE001 - as in open
+            self._read_last_words()
+            raise CarrierFailed(cause_of(error)) from None
+
+    def _read_last_words(self) -> None:
+        """A far side that closed said why before: that is worth more than our broken pipe."""
+        try:
+            while wait_for(self._raw().fileno(), 0.0):
+                self._read()
+        except CarrierFailed:
+            pass
+
+    def _heartbeat(self, now: float) -> None:
+        import websocket
+
+        if self._pong_due is not None and now >= self._pong_due:
+            self.abandon()
+            raise CarrierClosed("no pong came back", code=None)
+        if now >= self._next_ping:
+            self._next_ping = now + _PING_SECONDS
+            if self._pong_due is None:
+                self._pong_due = now + _PONG_SECONDS
+            self._write(b"", websocket.ABNF.OPCODE_PING, 8.0)
+
+    def _next_beat(self) -> float:
+        return self._next_ping if self._pong_due is None else min(self._next_ping, self._pong_due)
+
+
+def with_authorization(url: str, user_agent: str, access_key: str) -> str:
+    """`url` with the credentials in its query, in the place of any that were there, and without a fragment."""
+    parts = urlsplit(url)
+    items = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "authorization"]
+    token = base64.b64encode(f"{user_agent}:{access_key}".encode()).decode()
+    query = urlencode([*items, ("authorization", token)])
+    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, ""))
+
+
+def _is_html(error: Any) -> bool:
+    headers = getattr(error, "resp_headers", None) or {}
+    return "html" in str(headers.get("content-type", "")).lower()
