@@ -1,0 +1,127 @@
+"""What the behaviour orders. The runtime carries these out, in the order given, and decides nothing.
+
+`Store`, `Mark` and `Settle` are durable: they are on disk before any effect behind them is carried out, and when that
+fails none of those is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.hub.messages import BusMessage
+from agent.parcel import Outcome, Parcel
+from agent.screen import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Keep the parcel; everything behind this waits for the disk."""
+
+    parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Note that the parcel is about to be sent, so that a restart does not send it twice."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Take the parcel out of the store, or put it aside with the reason where a person must know."""
+
+    request_id: str
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read the oldest waiting parcels behind `after`; they come back as `Fetched`."""
+
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand the message to the link's session number `session`; another session must not carry it."""
+
+    message: BusMessage
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSoon:
+    """Have the link ask the hub whether it is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """A person acts: the link must not sit out its wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOffer:
+    """Move to the better connection the link holds ready; nothing is in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Light and beeper: one of the names in `hardware.patterns`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What light and beeper go back to after each signal: a signal's name, or "" for dark and quiet."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What the displays show from now on."""
+
+    screen: Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak the text aloud."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Emit `thalovant.client.status` over the link's session number `session`."""
+
+    session: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer the request that came with this ticket over the control socket."""
+
+    ticket: str
+    answer: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the journal, once for what happened."""
+
+    level: str
+    text: str
+    fields: Mapping[str, Any]
+
+
+Durable = Store | Mark | Settle
+Effect = Durable | Fetch | Send | ProbeSoon | Hurry | TakeOffer | Signal | Rest | Show | Say | Report | Answer | Note

@@ -1,0 +1,91 @@
+"""What the behaviour hears of: facts of the hardware, of the link, of the store and of the person at the command
+line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.effects import Durable
+from agent.hub.link_events import LinkEvent
+from agent.parcel import Parcel
+from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The store's answer to `Fetch`: oldest first, `last` when nothing waits behind them."""
+
+    parcels: tuple[Parcel, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The disk did not take these changes; nothing that depended on them was done."""
+
+    changes: tuple[Durable, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWorks:
+    """The disk takes changes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityFound:
+    """The identity file was read; the link can start."""
+
+    site_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityMissing:
+    """There is no usable identity file; `reason` says what to do."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """Somebody at the command line wants something sent, stored and answered like an input of the device."""
+
+    ticket: str
+    kind: str
+    """"code", "action" or "utterance"."""
+    text: str
+    label: str | None = None
+    """The code's label or the action's title."""
+    code_kind: str = "code"
+    language: str | None = None
+    session_id: str | None = None
+    wait_seconds: float = 12.0
+    """How long the person waits for the outcome; 0 for "stored is enough"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed; deadlines may be due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The service is being stopped; say goodbye."""
+
+
+Event = (
+    CodeScanned
+    | ScanRefused
+    | ButtonPressed
+    | DeviceFound
+    | DeviceLost
+    | LinkEvent
+    | Fetched
+    | StoreFailed
+    | StoreWorks
+    | IdentityFound
+    | IdentityMissing
+    | Requested
+    | Tick
+    | Stopping
+)

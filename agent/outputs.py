@@ -1,0 +1,132 @@
+"""The slow outputs: displays and speech. The core hands over and goes on; nothing here is ever in the way of a scan.
+
+A display wants the newest screen only, so what it has not drawn yet is replaced. Speech wants every sentence of an
+answer, in order, but no queue of minutes: beyond a few the oldest are dropped. An output that fails is told about once,
+tried again, and never stops another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from agent.screen import Screen
+from hardware.facts import DeviceError, DeviceFound, DeviceLost
+
+_RETRY_SECONDS = 5.0
+_SENTENCES = 8
+"""Sentences waiting to be spoken; who says more than this is not being listened to."""
+_BEAT_SECONDS = 10.0
+
+
+class Display(Protocol):
+    """What draws lines of text somewhere."""
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Draw the lines instead of what was there. Raises DeviceError."""
+        ...
+
+    def close(self) -> None:
+        """Give the device back. Raises nothing."""
+        ...
+
+
+class Voice(Protocol):
+    """What speaks a text and returns when it has ended."""
+
+    def say(self, text: str, language: str, stop: threading.Event) -> None:
+        """Speak, at the latest until `stop`. Raises DeviceError."""
+        ...
+
+
+class DisplayOutput:
+    """One display on a thread of its own; the newest screen wins."""
+
+    def __init__(self, name: str, display: Display, emit: Callable[[DeviceFound | DeviceLost], object]) -> None:
+        self._name = name
+        self._display = display
+        self._emit = emit
+        self._changed = threading.Condition()
+        self._screen: Screen | None = None
+
+    def show(self, screen: Screen) -> None:
+        """Draw this next. From any thread; returns at once."""
+        with self._changed:
+            self._screen = screen
+            self._changed.notify()
+
+    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        """Draw until `stop` is set, the last screen included."""
+        drawn: Screen | None = None
+        failing = False
+        while True:
+            beat()
+            with self._changed:
+                if self._screen is drawn and not stop.is_set():
+                    self._changed.wait(_RETRY_SECONDS if failing else _BEAT_SECONDS)
+                screen = self._screen
+            if screen is not None and (failing or screen is not drawn):
+                try:
+                    self._display.show(screen.lines())
+                except DeviceError as error:
+                    if not failing:
+                        self._emit(DeviceLost("display", self._name, str(error)))
+                    failing = True
+                else:
+                    if failing:
+                        self._emit(DeviceFound("display", self._name, ""))
+                    failing = False
+                drawn = screen
+            if stop.is_set():
+                break
+        self._display.close()
+
+    def wake(self) -> None:
+        """Let `run` see that `stop` was set."""
+        with self._changed:
+            self._changed.notify()
+
+
+class SpeechOutput:
+    """The voice on a thread of its own."""
+
+    def __init__(self, voice: Voice, emit: Callable[[DeviceFound | DeviceLost], object]) -> None:
+        self._voice = voice
+        self._emit = emit
+        self._changed = threading.Condition()
+        self._sentences: deque[tuple[str, str]] = deque(maxlen=_SENTENCES)
+
+    def say(self, text: str, language: str) -> None:
+        """Speak this after what is being spoken. From any thread; returns at once."""
+        with self._changed:
+            self._sentences.append((text, language))
+            self._changed.notify()
+
+    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        """Speak until `stop` is set."""
+        failing = False
+        while not stop.is_set():
+            beat()
+            with self._changed:
+                if not self._sentences:
+                    self._changed.wait(_BEAT_SECONDS)
+                sentence = self._sentences.popleft() if self._sentences else None
+            if sentence is None:
+                continue
+            try:
+                self._voice.say(*sentence, stop)
+            except DeviceError as error:
+                if not failing:
+                    self._emit(DeviceLost("speech", "speech", str(error)))
+                failing = True
+            else:
+                if failing:
+                    self._emit(DeviceFound("speech", "speech", ""))
+                failing = False
+
+    def wake(self) -> None:
+        """Let `run` see that `stop` was set."""
+        with self._changed:
+            self._changed.notify()
