@@ -158,10 +158,10 @@ def _handler(stream: IO[str], environ: Mapping[str, str]) -> logging.Handler:
     if not is_journal(stream, environ):
         return LineHandler(stream, prefixed=False)
     try:
-        from systemd import journal
+        import systemd.journal  # not "from systemd": mypy takes the folder of the units for it
     except ImportError:
         return LineHandler(stream, prefixed=True)
-    return JournalHandler(journal.send)
+    return JournalHandler(systemd.journal.send)
 
 
 def is_journal(stream: IO[str], environ: Mapping[str, str]) -> bool:

@@ -1,0 +1,69 @@
+"""`run`, which is the agent itself, and `check`, which only reads its configuration."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import json
+import signal
+
+from agent import config, journal
+from agent.commands.options import Commands, add_command, load
+from agent.config import Config, ConfigError
+from agent.hub.errors import ThalovantError
+
+
+def add(commands: Commands) -> None:
+    """Tell argparse of these commands."""
+    add_command(commands, "run", run, "Run the agent until it is told to stop; what systemd does.", json_output=False)
+    add_command(commands, "check", check, "Say whether the configuration is right, and what is in it.")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT. Raises ConfigError or, where another agent runs here, StateFolderError."""
+    settings = load(options)
+    redactor = journal.set_up(settings.log.level, expected=(ThalovantError,))
+    faulthandler.enable()  # the watchdog ends a hung agent with SIGABRT: its threads go to the journal first
+
+    from agent.runtime import Runtime
+
+    runtime = Runtime(settings, redactor=redactor)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runtime.stop())
+    runtime.run()
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Read the configuration and say what it says."""
+    path = options.config or config.DEFAULT_PATH
+    try:
+        settings = load(options)
+    except ConfigError as error:
+        if not options.json:
+            raise
+        print(json.dumps({"ok": False, "file": str(path), "problems": list(error.problems)}, ensure_ascii=False))
+        return 2
+    contents = summary(settings)
+    if options.json:
+        print(json.dumps({"ok": True, "file": str(path), "contents": contents}, ensure_ascii=False))
+        return 0
+    print(f"{path} is right" if path.exists() else f"there is no {path}; everything is at its default")
+    for line in contents:
+        print(f"  {line}")
+    return 0
+
+
+def summary(settings: Config) -> list[str]:
+    """What is connected, a line each."""
+    lines = [f"identity {settings.identity.file}, state in {settings.identity.state}"]
+    lines.append(f"protocols {', '.join(settings.hub.protocols)}")
+    lines += [f'scanner "{one.name}" at {one.port}, sends {one.kind}' for one in settings.scanners]
+    lines += [f'button "{one.name}" at GPIO{one.pin}, sends {one.payload}' for one in settings.buttons]
+    lines += [f'display "{one.name}" at {one.target}' for one in settings.displays]
+    lines += [f'{one.kind} "{one.name}" at GPIO{one.pin}, shows {", ".join(one.signals)}' for one in settings.lights]
+    if settings.speech.enabled:
+        lines.append(f"speech with {settings.speech.command}")
+    if not settings.scanners and not settings.buttons:
+        lines.append("no inputs: nothing will ever be sent but what `send-code`, `send-action` and `ask` are given")
+    return lines

@@ -1,0 +1,219 @@
+"""The whole agent, built from its configuration and run.
+
+The order of the start is part of the promise: the store, then the outputs, then the inputs, and systemd hears that the
+agent is ready. Only then the link begins, on a thread of its own, with everything it needs to import. A device without
+a network, an identity or a hub is a whole device by then.
+
+At the end the inputs go first and what they left is stored; then the hub and the person are told; then the rest ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from agent import status as device_status
+from agent.behaviour import Behaviour
+from agent.commits import Commits
+from agent.config import Config
+from agent.control_commands import ControlCommands
+from agent.control_socket import ControlServer
+from agent.core import Core
+from agent.dead_letters import DeadLetters
+from agent.devices import Devices
+from agent.events import Event
+from agent.hub import messages
+from agent.hub.errors import ThalovantError
+from agent.hub.identity import ThalovantIdentity
+from agent.identity_source import IdentityFile
+from agent.inbox import Inbox
+from agent.journal import Redactor
+from agent.linking import LIMIT_SECONDS, DeviceLink, EmitLink, Linking
+from agent.outbox import Outbox
+from agent.performer import Performer
+from agent.stamps import SystemStamps
+from agent.state_folder import KEYS, OUTBOX, StateFolder, in_memory
+from agent.status import EVENT_STATUS, Status
+from agent.tasks import Task
+from agent.watchdog import Notifier, Watchdog, watchdog_seconds
+from agent.workers import Workers
+from hardware.facts import DeviceError
+
+if TYPE_CHECKING:
+    from gpiozero import Factory
+
+log = logging.getLogger(__name__)
+
+_SCANNERS_SECONDS = 0.5
+_STOP_SECONDS = 3.0
+"""For the workers, the link's goodbye of 2 s among them; with all the rest a stop takes less than 5 s."""
+_CONTROL_LIMIT_SECONDS = 60.0
+
+Spawn = Callable[[str, Callable[[], None]], bool]
+LinkFactory = Callable[[Config, StateFolder, ThalovantIdentity, EmitLink, Spawn], DeviceLink]
+
+
+def hub_link(
+    config: Config, state: StateFolder, identity: ThalovantIdentity, emit: EmitLink, spawn: Spawn
+) -> DeviceLink:
+    """The link to the identity's hub. What it is made of is imported here, on the link's own thread."""
+    from agent.hub.dialling import Caller
+    from agent.hub.keyring import Keyring
+    from agent.hub.link import Link
+
+    names = state.names()
+    caller = Caller(
+        identity=identity,
+        keyring=Keyring(state.path / KEYS),
+        user_agent=device_status.user_agent(),
+        session_id=names.session_id,
+        client_id=names.client_id,
+    )
+    return Link(
+        caller,
+        protocols=config.hub.protocols,
+        emit=emit,
+        spawn=spawn,
+        in_doubt=not state.ended_well,
+        said_goodbye=state.said_goodbye,
+    )
+
+
+class Runtime:
+    """One agent. `run` is for one thread and one time; `stop` may be called from any, and from a signal handler."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        redactor: Redactor | None = None,
+        notifier: Notifier | None = None,
+        environ: Mapping[str, str] | None = None,
+        make_link: LinkFactory = hub_link,
+        pin_factory: Factory | None = None,
+    ) -> None:
+        """`redactor` is given the identity's secrets. `make_link` and `pin_factory` are the real ones when left out."""
+        environ = os.environ if environ is None else environ
+        self._config = config
+        self._redactor = redactor
+        self._started = time.monotonic()
+        self._notifier = notifier or Notifier()
+        self._watchdog = Watchdog(self._notifier, interval=watchdog_seconds(environ, pid=os.getpid()))
+        self._workers = Workers(watchdog=self._watchdog, expected=(ThalovantError, DeviceError))
+        self._inbox: Inbox[Event | Task] = Inbox()
+        self._stamps = SystemStamps()
+        self._state = StateFolder(config.identity.state)
+        self._outbox = Outbox(
+            config.identity.state / OUTBOX,
+            max_messages=config.outbox.max_messages,
+            max_bytes=config.outbox.max_bytes,
+        )
+        self._commits = Commits(self._outbox, self._stamps, beat=self._beat)
+        self._behaviour = Behaviour(config, self._stamps, chance=random.random)
+        self._devices = Devices(config, self._inbox.put, self._workers, pin_factory=pin_factory)
+        self._linking = Linking(
+            IdentityFile(config.identity.file),
+            lambda identity, emit: make_link(config, self._state, identity, emit, self._workers.spawn_once),
+            self._inbox.put,
+            learnt=self._hide_secrets,
+        )
+        self._control = ControlCommands(
+            self._inbox.put,
+            status=lambda now: self._status(now).as_dict(),
+            letters=DeadLetters(self._outbox, self._behaviour.delivery, self._stamps),
+            drive=self._devices.drive,
+        )
+        self._control_end = threading.Event()
+        self._performer = Performer(
+            self._commits,
+            link=self._linking,
+            outputs=self._devices,
+            answer=self._control.answer,
+            report=self._report,
+        )
+        self._core = Core(
+            self._behaviour,
+            self._commits,
+            self._performer,
+            self._inbox,
+            watchdog=self._watchdog,
+            each_round=lambda now: self._notifier.status(self._status(now).headline),
+        )
+
+    def stop(self) -> None:
+        """End `run`, soon and in order."""
+        self._core.stop()
+
+    def run(self) -> None:
+        """Run until `stop`. Raises StateFolderError, before anything was begun, when another agent runs here."""
+        self._state.claim()
+        try:
+            if in_memory(self._state.path):
+                log.warning(
+                    "the state folder is in memory: scans that wait, and the device's key, are lost with the power",
+                    extra={"folder": str(self._state.path)},
+                )
+            self._core.begin()
+            self._devices.start()
+            self._notifier.ready()
+            log.info("reading inputs", extra={"version": device_status.version()})
+            self._workers.start("control", self._serve_control, limit_seconds=_CONTROL_LIMIT_SECONDS)
+            self._workers.start("link", self._linking.run, limit_seconds=LIMIT_SECONDS)
+            self._core.run()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._notifier.stopping()
+        self._devices.end_inputs(_SCANNERS_SECONDS)
+        self._core.finish()
+        self._linking.leave()
+        self._devices.end_outputs()
+        self._control_end.set()
+        self._workers.stop(_STOP_SECONDS)
+        self._outbox.close()
+        self._state.release()
+        log.info("stopped")
+
+    def _beat(self) -> None:
+        self._watchdog.tick(time.monotonic())
+
+    def _serve_control(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        server = ControlServer(self._config.control.socket, self._control.handle)
+        server.run(self._control_end, beat)
+        stop.wait(_STOP_SECONDS)
+
+    def _report(self, session: int, state: str) -> None:
+        """What the operator is told. The hub knows what time it is, and whose device this is."""
+        report = self._status(time.monotonic()).as_dict(state=state)
+        self._linking.send(messages.event(EVENT_STATUS, report), session)
+
+    def _status(self, now: float) -> Status:
+        inputs, outputs = device_status.parts(self._config, self._behaviour.lost)
+        return Status(
+            now=now,
+            version=device_status.version(),
+            uptime_seconds=now - self._started,
+            boot_id=self._stamps().boot,
+            site_id=self._linking.site_id,
+            identity_trouble=self._linking.identity_trouble,
+            store_trouble=self._commits.trouble,
+            link=self._linking.snapshot(),
+            outbox=self._outbox.counts(),
+            inputs=inputs,
+            outputs=outputs,
+            counts=self._behaviour.counts | Counter(inbox_full=self._inbox.refused),
+        )
+
+    def _hide_secrets(self, identity: ThalovantIdentity) -> None:
+        if self._redactor is None:
+            return
+        self._redactor.add(identity.access_key, identity.password)
+        if identity.mqtt is not None:
+            self._redactor.add(identity.mqtt.username, identity.mqtt.password, identity.mqtt.topic_prefix or "")

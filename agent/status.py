@@ -1,0 +1,151 @@
+"""How the device is, as plain data: for `thalovant-agent status`, and for the event its operator sees at the hub.
+
+Values come in and JSON comes out, so that both tell the same. Nothing in it is a secret, and nothing is what people
+scanned or heard. Times are ages in seconds, since a device without a clock of its own has no hours to give.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.config import Config
+    from agent.hub.link_report import LinkSnapshot
+    from agent.outbox import OutboxCounts
+
+EVENT_STATUS = "thalovant.client.status"
+"""The bus message with which a device reports itself; its hub must allow that type."""
+
+DISTRIBUTION = "thalovant-agent"
+
+
+@functools.cache
+def version() -> str:
+    """The installed version of this program; "0" in a checkout that was never installed."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+
+
+def user_agent() -> str:
+    """The product token the hub sees."""
+    return f"ThalovantAgent/{version()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One thing that is connected to the device."""
+
+    kind: str
+    """"scanner", "button", "display", "speech" or "light"."""
+    name: str
+    trouble: str = ""
+    """What is wrong with it and what to do; empty while it works."""
+
+    def as_dict(self) -> dict[str, str]:
+        """The part as JSON data."""
+        return {"kind": self.kind, "name": self.name, "trouble": self.trouble}
+
+
+def parts(config: Config, lost: Mapping[tuple[str, str], str]) -> tuple[list[Part], list[Part]]:
+    """The inputs and the outputs `config` asks for; `lost` has the trouble of those that fail, by kind and name."""
+
+    def part(kind: str, name: str) -> Part:
+        return Part(kind=kind, name=name, trouble=lost.get((kind, name), ""))
+
+    inputs = [part("scanner", one.name) for one in config.scanners] + [
+        part("button", one.name) for one in config.buttons
+    ]
+    outputs = [part("display", one.name) for one in config.displays] + [
+        part("light", one.name) for one in config.lights
+    ]
+    if config.speech.enabled:
+        outputs.append(part("speech", "speech"))
+    return inputs, outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The device at one moment."""
+
+    now: float
+    """The moment, in seconds of the monotonic clock; the link's times are of the same."""
+    version: str
+    uptime_seconds: float
+    """Since this process started."""
+    boot_id: str
+    """The kernel's; another one means that the machine was started anew."""
+    site_id: str
+    """Who the identity says this device is; empty while there is none."""
+    identity_trouble: str
+    """Why there is no usable identity and what to do; empty when there is one."""
+    store_trouble: str
+    """Why nothing is accepted; empty while the disk takes what is scanned."""
+    link: LinkSnapshot | None
+    """None while there is no identity to dial with."""
+    outbox: OutboxCounts
+    inputs: Sequence[Part]
+    outputs: Sequence[Part]
+    counts: Mapping[str, int]
+    """What happened since the start, by name."""
+
+    @property
+    def state(self) -> str:
+        """One word for it: "attention" (a person must act), "offline", "degraded" (something is missing) or "ready"."""
+        if self.identity_trouble or self.store_trouble or (self.link is not None and self.link.state == "attention"):
+            return "attention"
+        if self.link is None or self.link.state not in {"up", "degraded"}:
+            return "offline"
+        missing = any(part.trouble for part in (*self.inputs, *self.outputs))
+        return "degraded" if missing or self.link.state == "degraded" else "ready"
+
+    @property
+    def headline(self) -> str:
+        """The same in a few words, for `systemctl status`."""
+        if self.identity_trouble:
+            words = f"no identity: {self.identity_trouble}"
+        elif self.link is None:
+            words = "starting"
+        elif self.link.state in {"up", "degraded"}:
+            words = f"{self.link.state} over {self.link.protocol}"
+        else:
+            words = self.link.state + (f": {self.link.cause.sentence}" if self.link.cause else "")
+        return f"{words}; {self.outbox.waiting} waiting to be sent" if self.outbox.waiting else words
+
+    def as_dict(self, *, state: str | None = None) -> dict[str, Any]:
+        """The status as JSON data; `state`, when given, says what the device is about to do instead of how it is."""
+        return {
+            "state": state or self.state,
+            "version": self.version,
+            "uptime_seconds": round(self.uptime_seconds, 1),
+            "boot_id": self.boot_id,
+            "identity": {"site_id": self.site_id, "trouble": self.identity_trouble},
+            "link": self._link(),
+            "outbox": {
+                "waiting": self.outbox.waiting,
+                "bytes": self.outbox.bytes,
+                "dead": self.outbox.dead,
+                "trouble": self.store_trouble,
+            },
+            "inputs": [part.as_dict() for part in self.inputs],
+            "outputs": [part.as_dict() for part in self.outputs],
+            "counts": dict(self.counts),
+        }
+
+    def _link(self) -> dict[str, Any]:
+        link = self.link
+        if link is None:
+            return {"state": "offline", "protocol": None, "seconds": 0.0, "drops": 0, "cause": None, "advice": ""}
+        return {
+            "state": link.state,
+            "protocol": link.protocol,
+            "seconds": round(self.now - link.since, 1),
+            "drops": link.drops,
+            "cause": link.cause.value if link.cause else None,
+            "advice": link.cause.sentence if link.cause and link.state not in {"up", "degraded"} else "",
+        }

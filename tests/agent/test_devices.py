@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from agent.config import ButtonConfig, Config, DisplayConfig, LightConfig, ScannerConfig, SpeechConfig
+from agent.devices import Devices
+from agent.screen import Screen
+from agent.workers import Workers
+from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost
+from tests.peers.pins import Pins
+from tests.peers.scanner import PtyScanner
+from tests.peers.waiting import eventually
+
+
+@pytest.fixture
+def pins():
+    pins = Pins()
+    yield pins
+    pins.reset()
+
+
+class Setting:
+    def __init__(self, config, pins):
+        self.facts: list[Any] = []
+        self.workers = Workers()
+        self.devices = Devices(config, self.facts.append, self.workers, pin_factory=pins)
+
+    def of(self, kind):
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    def wait_for(self, kind, name):
+        return eventually(
+            lambda: next((fact for fact in self.of(kind) if fact.name == name), None), what=f"{kind.__name__} of {name}"
+        )
+
+    @contextmanager
+    def running(self):
+        self.devices.start()
+        try:
+            yield self
+        finally:
+            self.devices.end_inputs(1.0)
+            self.devices.end_outputs()
+            assert self.workers.stop(10) == []
+
+
+def test_a_scanner_and_a_button_are_read(tmp_path, pins):
+    config = Config(
+        scanners=(ScannerConfig(name="counter", port=str(tmp_path / "port"), terminator="\n", encoding="latin-1"),),
+        buttons=(ButtonConfig(name="help", pin=17, payload="/help"),),
+    )
+    with PtyScanner(tmp_path / "port") as scanner, Setting(config, pins).running() as setting:
+        setting.wait_for(DeviceFound, "counter")
+        scanner.types(b"caf\xe9\n")
+        code = eventually(lambda: next(iter(setting.of(CodeScanned)), None))
+        assert (code.scanner, code.value) == ("counter", "café")
+        pins.push(17)
+        assert [press.button for press in setting.of(ButtonPressed)] == ["help"]
+
+
+def test_one_that_cannot_work_does_not_keep_the_others_from_working(tmp_path, pins):
+    config = Config(
+        scanners=(
+            ScannerConfig(name="gone", port=str(tmp_path / "nowhere")),
+            ScannerConfig(name="impossible", port="/dev/null", encoding="utf-16"),
+            ScannerConfig(name="good", port=str(tmp_path / "port")),
+        ),
+        buttons=(
+            ButtonConfig(name="wrong", pin=2, payload="/a", pull="down"),
+            ButtonConfig(name="good button", pin=17, payload="/b"),
+        ),
+        displays=(DisplayConfig(name="screen", target=str(tmp_path / "no tty")),),
+    )
+    with PtyScanner(tmp_path / "port"), Setting(config, pins).running() as setting:
+        setting.devices.show(Screen(answer="Ready"))
+        for name in ("gone", "impossible", "wrong", "screen"):
+            setting.wait_for(DeviceLost, name)
+        for name in ("good", "good button"):
+            setting.wait_for(DeviceFound, name)
+
+
+def test_lights_show_what_they_are_to_show_and_nothing_else(pins):
+    config = Config(
+        lights=(
+            LightConfig(name="lamp", pin=27, signals=("done", "offline")),
+            LightConfig(name="beeper", pin=23, kind="beeper", signals=("accepted",), active="low"),
+        )
+    )
+    with Setting(config, pins).running() as setting:
+        setting.devices.signal("accepted")
+        eventually(lambda: len(pins.states(23)) > 2, what="a beep")
+        assert pins.states(27) == [False]
+        setting.devices.rest("offline")
+        eventually(lambda: pins.is_high(27), what="the lamp")
+    assert not pins.is_high(27)
+
+
+def test_a_light_that_does_not_work_is_told_once_and_when_it_works_again(pins):
+    taken = Config(buttons=(ButtonConfig(name="help", pin=27, payload="/help"),))
+    config = Config(lights=(LightConfig(name="lamp", pin=27),))
+    setting = Setting(config, pins)
+    with Setting(taken, pins).running(), setting.running():
+        setting.devices.signal("done")
+        setting.devices.signal("done")
+        (lost,) = setting.of(DeviceLost)
+        assert (lost.kind, lost.name) == ("light", "lamp")
+        assert "GPIO27 cannot be used" in lost.detail
+
+
+def test_the_last_screen_is_drawn_before_the_display_is_given_back(tmp_path, capfd):
+    config = Config(displays=(DisplayConfig(name="screen", target="-"),))
+    with Setting(config, None).running() as setting:
+        setting.devices.show(Screen(answer="Ready"))
+        setting.devices.show(Screen(answer="Out of service"))
+    assert capfd.readouterr().out.splitlines()[-1] == "Out of service"
+
+
+def test_speech_is_spoken_and_does_not_hold_up_the_end(tmp_path):
+    spoken = tmp_path / "spoken"
+    config = Config(speech=SpeechConfig(enabled=True, command=f"cat >> {spoken}; sleep 30"))
+    with Setting(config, None).running() as setting:
+        setting.devices.say("Hello", "en-us")
+        eventually(lambda: spoken.exists() and spoken.read_text() == "Hello", what="speech")
+
+
+def test_without_a_voice_nothing_is_said():
+    Setting(Config(), None).devices.say("Hello", "en-us")
+
+
+def test_mock_pins_are_driven_by_hand_and_only_those_of_buttons(pins):
+    config = Config(buttons=(ButtonConfig(name="help", pin=17, payload="/help"),))
+    with Setting(config, pins).running() as setting:
+        setting.devices.drive(17, "low")
+        setting.devices.drive(17, "high")
+        assert len(setting.of(ButtonPressed)) == 1
+        with pytest.raises(DeviceError, match="no button is on pin 18"):
+            setting.devices.drive(18, "low")
+
+
+def test_pins_that_are_not_mock_ones_are_not_driven():
+    class RealPins:
+        pass
+
+    config = Config(buttons=(ButtonConfig(name="help", pin=17, payload="/help"),))
+    with pytest.raises(DeviceError, match="the pins of this device are real"):
+        Devices(config, print, Workers(), pin_factory=RealPins()).drive(17, "low")
+
+
+def test_the_end_of_the_inputs_is_quick_and_nothing_is_read_afterwards(tmp_path, pins):
+    config = Config(
+        scanners=tuple(ScannerConfig(name=f"s{number}", port=str(tmp_path / str(number))) for number in range(3)),
+        buttons=(ButtonConfig(name="help", pin=17, payload="/help"),),
+    )
+    setting = Setting(config, pins)
+    with PtyScanner(tmp_path / "1"), setting.running():
+        setting.wait_for(DeviceFound, "s1")
+        ending = threading.Thread(target=setting.devices.end_inputs, args=(5.0,))
+        ending.start()
+        ending.join(2.0)
+        assert not ending.is_alive(), "the end took longer than a moment"
+        assert not [name for name in setting.workers.names if name.startswith("scanner")]
+        pins.drive(17, high=False)
+        assert setting.of(ButtonPressed) == []

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from agent.commands import checking
+from agent.doctor import examine
+from tests.agent.stages import control_server
+from tests.peers.scanner import PtyScanner
+
+IDENTITY = {
+    "access_key": "K3Y-of-it",
+    "password": "S3CRET-of-it",
+    "site_id": "shop",
+    "default_master": "https://hub.example",
+    "data_plane_endpoints": {"wss": "wss://hub.example"},
+}
+STATUS = {
+    "ok": True,
+    "version": "1.2",
+    "identity": {"site_id": "shop", "trouble": ""},
+    "link": {"state": "up", "protocol": "wss", "advice": ""},
+    "outbox": {"waiting": 0, "dead": 0, "trouble": ""},
+    "inputs": [],
+    "outputs": [],
+}
+
+
+class Patient:
+    """A device as the doctor finds it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.path = folder / "agent.toml"
+        self.identity = folder / "identity.json"
+        self.state = folder / "state"
+        self.state.mkdir()
+        self.identity.write_text(json.dumps(IDENTITY))
+        self.identity.chmod(0o600)
+        self.configure()
+
+    def configure(self, text=""):
+        head = f'[identity]\nfile = "{self.identity}"\nstate = "{self.state}"\n[control]\nsocket = "control.sock"\n'
+        self.path.write_text(head + text)
+
+    def finding(self, subject):
+        (found,) = [finding for finding in examine(self.path) if finding.subject == subject]
+        return found
+
+
+@pytest.fixture
+def patient():
+    folder = Path(tempfile.mkdtemp())  # pytest's own are too long for a socket's address
+    yield Patient(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def answering(patient):
+    """An agent that answers with `answer`."""
+    answer = json.loads(json.dumps(STATUS))
+    with control_server(patient.folder / "control.sock", lambda request, reply: reply(answer)):
+        yield answer
+
+
+def test_a_configuration_that_is_wrong_is_all_there_is_to_say(patient):
+    patient.configure("[hub]\nin_flight = 0\n[device]\nlangage = 1\n")
+    findings = examine(patient.path)
+    assert [finding.state for finding in findings] == ["problem", "problem"]
+    assert all(finding.advice for finding in findings)
+
+
+def test_an_identity_is_told_with_the_protocols_it_can_be_used_over(patient):
+    assert patient.finding("identity").text == "shop, over wss, https (not mqtt)"
+
+
+def test_an_identity_that_is_not_there_says_what_to_do(patient):
+    patient.identity.unlink()
+    found = patient.finding("identity")
+    assert (found.state, found.advice) == ("problem", "put one there with: sudo thalovant-agent provision FILE")
+
+
+def test_an_identity_without_any_configured_protocol_is_a_problem(patient):
+    patient.configure('[hub]\nprotocols = ["mqtt"]\n')
+    assert patient.finding("identity").state == "problem"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sees the files of others")
+def test_an_identity_of_another_user_than_the_agent_is_a_problem(patient):
+    os.chown(patient.state, 4711, 4711)
+    assert patient.finding("identity").advice == f"sudo chown 4711 {patient.identity}"
+
+
+def test_the_state_folder_is_looked_at(patient):
+    assert patient.finding("state folder").state == "ok"
+    patient.state.rmdir()
+    assert patient.finding("state folder").state == "warning"
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="there is no memory to put it into")
+def test_a_state_folder_in_memory_is_a_problem(patient):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        patient.state = Path(folder)
+        patient.configure()
+        assert "in memory" in patient.finding("state folder").text
+
+
+def test_an_outbox_larger_than_the_disk_deserves_a_look(patient):
+    patient.configure(f"[outbox]\nmax_bytes = {1 << 40}\n")
+    assert patient.finding("state folder").state == "warning"
+
+
+def test_the_pin_library_is_named(patient, monkeypatch):
+    assert patient.finding("pins").state == "ok"
+    patient.configure('[[button]]\nname = "help"\npin = 17\npayload = "/help"\n')
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    before = os.getcwd()
+    found = patient.finding("pins")
+    assert (found.state, found.text) == ("ok", "MockFactory")
+    assert os.getcwd() == before
+
+
+def test_a_scanner_is_looked_for_and_the_ports_that_are_there_are_named(patient):
+    link = patient.folder / "scanner-1"
+    patient.configure(f'[[scanner]]\nname = "a"\nport = "{patient.folder}/scanner-*"\n')
+    found = patient.finding('scanner "a"')
+    assert found.state == "problem"
+    assert f"nothing is at {patient.folder}/scanner-*; " in found.text
+    with PtyScanner(link):
+        found = patient.finding('scanner "a"')
+    assert (found.state, found.text) == ("ok", str(link))
+
+
+def test_displays_and_speech_are_looked_at(patient):
+    patient.configure(
+        '[[display]]\nname = "a"\ntarget = "-"\n[[display]]\nname = "b"\ntarget = "/dev/nowhere"\n'
+        '[speech]\nenabled = true\ncommand = "no-such-speaker | aplay-nope"\n'
+    )
+    assert patient.finding('display "a"').state == "ok"
+    assert patient.finding('display "b"').state == "problem"
+    found = patient.finding("speech")
+    assert found.text == "the command needs no-such-speaker and aplay-nope"
+    assert found.advice == "apt install aplay-nope no-such-speaker"
+
+
+def test_without_an_agent_it_says_how_to_start_it(patient):
+    found = patient.finding("agent")
+    assert (found.state, found.advice) == ("problem", "start it with systemctl start thalovant-agent")
+
+
+def test_a_running_agent_is_asked_for_its_link(patient, answering):
+    assert patient.finding("agent").text == "running, version 1.2"
+    assert patient.finding("link").text == "up over wss"
+    answering["link"] = {"state": "offline", "protocol": "wss", "advice": "plug in the cable"}
+    found = patient.finding("link")
+    assert (found.state, found.text, found.advice) == ("problem", "offline", "plug in the cable")
+
+
+def test_what_the_agent_knows_of_its_devices_and_letters_is_told(patient, answering):
+    answering["inputs"] = [{"kind": "scanner", "name": "till", "trouble": "unplugged"}]
+    answering["outbox"]["dead"] = 3
+    assert patient.finding('scanner "till"').text == "the agent says: unplugged"
+    assert patient.finding("outbox").advice == "thalovant-agent outbox"
+
+
+def test_an_agent_of_another_version_is_no_traceback(patient, answering):
+    answering.clear()
+    answering["ok"] = True
+    assert patient.finding("agent").advice == "systemctl restart thalovant-agent"
+
+
+def test_the_findings_for_people_and_for_programs(patient, answering, capsys):
+    patient.configure('[[display]]\nname = "b"\ntarget = "/dev/nowhere"\n')
+    assert checking.doctor(Namespace(config=patient.path, json=False)) == 1
+    out = capsys.readouterr().out
+    assert 'WRONG  display "b": there is no /dev/nowhere\n       -> /dev/tty1 is' in out
+    assert "S3CRET" not in out
+    patient.configure()
+    assert checking.doctor(Namespace(config=patient.path, json=True)) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"] is True
+    assert {"subject": "link", "state": "ok", "text": "up over wss", "advice": ""} in answer["findings"]

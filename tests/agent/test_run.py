@@ -1,0 +1,135 @@
+"""`thalovant-agent run` as a process of its own, with no identity: what a device is before it has a hub."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.peers.agent import CONTROL_SOCKET, AgentProcess
+from tests.peers.scanner import PtyScanner
+from tests.peers.waiting import eventually
+
+CONFIG = """\
+[identity]
+file = "identity.json"
+state = "state"
+[control]
+socket = "{socket}"
+[[display]]
+target = "-"
+[[scanner]]
+name = "counter"
+port = "scanner"
+repeat_seconds = 0
+[[button]]
+name = "help"
+pin = 17
+payload = "/help"
+title = "Help"
+"""
+
+
+@pytest.fixture
+def folder():
+    path = Path(tempfile.mkdtemp())  # pytest's own are too long for a socket's address
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def scanner(folder):
+    with PtyScanner(folder / "scanner") as scanner:
+        yield scanner
+
+
+@pytest.fixture
+def make_agent(folder, scanner):
+    """Makes an agent at the scanner, not started yet."""
+    made = []
+
+    def make(**environment):
+        config = CONFIG.format(socket=CONTROL_SOCKET).replace('"scanner"', f'"{scanner.port}"')
+        made.append(AgentProcess(folder, config, environment=environment))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.close()
+
+
+def hear(manager, words):
+    """Wait until systemd is told this; what it is told before does not matter."""
+    while words not in manager.recv(4096):
+        pass
+
+
+def waiting(agent):
+    return agent.ask("status")["outbox"]["waiting"]
+
+
+def test_scans_and_presses_are_kept_shown_and_survive_the_plug(make_agent, scanner):
+    agent = make_agent()
+    agent.start()
+    scanner.types(b"INV-1\r")
+    eventually(lambda: "INV-1: kept, will be sent" in agent.shown(), what="the scan on the display")
+    agent.press(17)
+    eventually(lambda: waiting(agent) == 2, what="a scan and a press in the store")
+    agent.kill()
+    scanner.reader_killed()
+    agent.start()
+    assert waiting(agent) == 2
+
+
+def test_it_stops_within_five_seconds_with_code_0(make_agent):
+    agent = make_agent()
+    agent.start()
+    began = time.monotonic()
+    assert agent.terminate(timeout=10) == 0
+    assert time.monotonic() - began < 5
+    assert "Out of service" in agent.shown()
+
+
+def test_ctrl_c_is_the_same(make_agent):
+    agent = make_agent()
+    agent.start()
+    assert agent._signalled(signal.SIGINT, 10) == 0
+    assert "Traceback" not in agent.log.read_text()
+
+
+def test_systemd_hears_that_it_is_ready_while_nothing_of_the_hub_is_loaded(make_agent, folder):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(10)
+        agent = make_agent(NOTIFY_SOCKET=str(folder / "notify"))
+        agent.start()
+        assert manager.recv(4096).startswith(b"READY=1")
+        hear(manager, b"STATUS=no identity: there is no")
+        loaded = Path(f"/proc/{agent.pid}/maps").read_text()
+        assert "_ssl." not in loaded
+        assert "cryptography" not in loaded
+        assert agent.terminate() == 0
+        hear(manager, b"STOPPING=1")
+
+
+def test_a_second_one_is_refused_in_one_sentence(make_agent, folder):
+    agent = make_agent()
+    agent.start()
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "run", "--config", str(agent.config)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"another agent uses {folder}/state")
+    assert done.stderr.count("\n") == 1
+    assert agent.ask("status")["ok"]

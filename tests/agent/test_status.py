@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from agent.config import ButtonConfig, Config, DisplayConfig, LightConfig, ScannerConfig, SpeechConfig
+from agent.hub.link_report import LinkSnapshot
+from agent.hub.protocol.causes import Cause
+from agent.outbox import OutboxCounts
+from agent.status import Part, Status, parts, user_agent, version
+
+UP = LinkSnapshot(state="up", protocol="mqtt", since=40.0, drops=2, cause=None)
+
+
+def status(**changes):
+    values = {
+        "now": 100.0,
+        "version": "1.2",
+        "uptime_seconds": 60.04,
+        "boot_id": "boot",
+        "site_id": "shop",
+        "identity_trouble": "",
+        "store_trouble": "",
+        "link": UP,
+        "outbox": OutboxCounts(0, 0, 0),
+        "inputs": [Part(kind="scanner", name="counter")],
+        "outputs": [],
+        "counts": {"scans": 3},
+    }
+    return Status(**{**values, **changes})
+
+
+def link(state, cause=None):
+    return LinkSnapshot(state=state, protocol="wss", since=40.0, drops=0, cause=cause)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "ready"),
+        ({"link": link("degraded")}, "degraded"),
+        ({"inputs": [Part(kind="scanner", name="counter", trouble="unplugged")]}, "degraded"),
+        ({"link": None}, "offline"),
+        ({"link": link("connecting")}, "offline"),
+        ({"link": link("offline", Cause.DNS)}, "offline"),
+        ({"link": link("awaiting admission")}, "offline"),
+        ({"link": link("attention", Cause.HUB_KEY_CHANGED)}, "attention"),
+        ({"link": None, "identity_trouble": "there is none"}, "attention"),
+        ({"store_trouble": "the disk is full"}, "attention"),
+    ],
+)
+def test_one_word_says_how_the_device_is(changes, state):
+    assert status(**changes).state == state
+    assert status(**changes).as_dict()["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("changes", "headline"),
+    [
+        ({}, "up over mqtt"),
+        ({"outbox": OutboxCounts(12, 900, 0)}, "up over mqtt; 12 waiting to be sent"),
+        ({"link": link("offline", Cause.DNS)}, f"offline: {Cause.DNS.sentence}"),
+        ({"link": link("connecting")}, "connecting"),
+        ({"link": None}, "starting"),
+        ({"link": None, "identity_trouble": "there is none"}, "no identity: there is none"),
+    ],
+)
+def test_a_few_words_say_it_to_systemd(changes, headline):
+    assert status(**changes).headline == headline
+
+
+def test_it_is_plain_json():
+    shown = status(link=link("offline", Cause.DNS), outbox=OutboxCounts(4, 500, 1)).as_dict(state="stopping")
+    assert json.loads(json.dumps(shown)) == {
+        "state": "stopping",
+        "version": "1.2",
+        "uptime_seconds": 60.0,
+        "boot_id": "boot",
+        "identity": {"site_id": "shop", "trouble": ""},
+        "link": {
+            "state": "offline",
+            "protocol": "wss",
+            "seconds": 60.0,
+            "drops": 0,
+            "cause": "dns",
+            "advice": Cause.DNS.sentence,
+        },
+        "outbox": {"waiting": 4, "bytes": 500, "dead": 1, "trouble": ""},
+        "inputs": [{"kind": "scanner", "name": "counter", "trouble": ""}],
+        "outputs": [],
+        "counts": {"scans": 3},
+    }
+
+
+def test_a_link_that_is_up_again_has_no_advice():
+    up = LinkSnapshot(state="up", protocol="mqtt", since=40.0, drops=1, cause=Cause.DROPPED)
+    assert status(link=up).as_dict()["link"]["advice"] == ""
+
+
+def test_every_configured_part_is_listed_with_its_trouble():
+    config = Config(
+        scanners=(ScannerConfig(name="counter", port="/dev/x"),),
+        buttons=(ButtonConfig(name="help", pin=17, payload="/help"),),
+        displays=(DisplayConfig(name="screen"),),
+        lights=(LightConfig(name="lamp", pin=27),),
+        speech=SpeechConfig(enabled=True),
+    )
+    inputs, outputs = parts(config, {("scanner", "counter"): "unplugged", ("speech", "speech"): "no espeak-ng"})
+    assert [(one.kind, one.name, one.trouble) for one in inputs] == [
+        ("scanner", "counter", "unplugged"),
+        ("button", "help", ""),
+    ]
+    assert [(one.kind, one.name, one.trouble) for one in outputs] == [
+        ("display", "screen", ""),
+        ("light", "lamp", ""),
+        ("speech", "speech", "no espeak-ng"),
+    ]
+
+
+def test_the_product_token_is_one_the_hub_takes():
+    assert re.fullmatch(r"ThalovantAgent/[0-9][^:\s]*", user_agent())
+    assert version() in user_agent()
