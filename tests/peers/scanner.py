@@ -24,6 +24,7 @@ class PtyScanner:
     def __init__(self, link: Path, *, plugged_in: bool = True) -> None:
         self.link = link
         self._master = -1
+        self._last_device = ""
         # Kept open so that the port stays raw, and what is typed stays readable, while no program has it open.
         self._slave = -1
         if plugged_in:
@@ -44,7 +45,13 @@ class PtyScanner:
         if self._master >= 0:
             raise RuntimeError(f"{self.link} is plugged in already")
         new = self.link.with_name(self.link.name + ".new")
-        self._master, self._slave = os.openpty()
+        # The kernel gives a freed number away again at once: one that was had before is held while the next is taken.
+        taken = os.openpty()
+        self._master, self._slave = os.openpty() if os.ttyname(taken[1]) == self._last_device else taken
+        if self._master != taken[0]:
+            for descriptor in taken:
+                os.close(descriptor)
+        self._last_device = os.ttyname(self._slave)
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
         # Renamed into place, as udev does: nobody sees the link half made.
