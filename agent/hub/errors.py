@@ -140,6 +140,11 @@ class ThalovantAPIError(ThalovantError):
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
 
+    @property
+    def status(self) -> int | None:
+        """The same as `status_code`."""
+        return self.status_code
+
 
 class ThalovantAuthError(ThalovantAPIError):
     """Sign in again, unlock the account, or ask for the scope."""
