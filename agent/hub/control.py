@@ -65,7 +65,8 @@ class ThalovantControlPlane(ApiAccount):
         `cursor` and `all_pages` are as in `list_public_hubs`.
         """
         page = self._list("v1/hubs", {"limit": limit, "owner_id": owner_id}, cursor, all_pages=all_pages)
-        return {**page, "data": [titled(hub) for hub in page.get("data") or [] if isinstance(hub, dict)]}
+        rows = page.get("data")
+        return {**page, "data": [titled(hub) for hub in rows if isinstance(hub, dict)]} if rows else page
 
     def iter_hubs(self, limit: int = 100, owner_id: str | None = None) -> Iterator[dict[str, Any]]:
         """Every hub whoever is signed in can use, fetched `limit` at a time."""

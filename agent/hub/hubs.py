@@ -34,7 +34,7 @@ def hub_display_name(hub: Mapping[str, Any]) -> str:
 
 def titled(hub: dict[str, Any]) -> dict[str, Any]:
     """The hub with a `title` at its top, where public listings have it and those of a workspace do not."""
-    return hub if "title" in hub else {**hub, "title": hub_display_name(hub)}
+    return hub if not hub or "title" in hub else {**hub, "title": hub_display_name(hub)}
 
 
 def hub_endpoints(hub: Mapping[str, Any]) -> Endpoints:
