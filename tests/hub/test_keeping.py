@@ -135,6 +135,14 @@ def test_an_idle_fleet_that_loses_its_hub_dials_at_under_two_percent_a_second():
     assert busiest <= 200
 
 
+def test_a_device_dismissed_on_mqtt_is_back_before_anybody_misses_it():
+    link = keeping("mqtt")
+    link.after("mqtt", Outcome.UP, 0.0, 0.9)
+    dial = link.after("mqtt", Outcome.DROPPED, 1000.0, 0.999)
+    assert isinstance(dial, Dial)
+    assert dial.wait < 20
+
+
 def test_a_device_in_use_waits_a_second_at_most_after_a_drop():
     link = keeping("wss")
     link.after("wss", Outcome.UP, 0.0, 0.9)

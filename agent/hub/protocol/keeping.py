@@ -234,7 +234,10 @@ class Keeping:
         if silent:  # each device found it when its own probe was due, which has spread them already
             return self._dial(now, chance * terms.spread)
         self._at_once = len(self._protocols) - 1
-        return self._dial(now, chance * (terms.spread if self._at_once else terms.lone_spread))
+        # A hub that dies ends every WebSocket at one moment. On MQTT it is the broker that ends a connection, or the
+        # hub that dismisses one device: either is there to be dialled.
+        patient = not self._at_once and protocol != "mqtt"
+        return self._dial(now, chance * (terms.lone_spread if patient else terms.spread))
 
     def _failed(self, protocol: str, now: float, chance: float) -> Dial:
         if self._up is not None and now - self._up_since >= self._terms.stable:
