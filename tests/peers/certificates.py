@@ -14,10 +14,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 _LIFETIME = datetime.timedelta(days=30)
 
 
-def make_certificates(folder: Path) -> Path:
+def make_certificates(
+    folder: Path,
+    *,
+    name: str = "localhost",
+    begins: datetime.timedelta = -datetime.timedelta(hours=1),
+    ends: datetime.timedelta = _LIFETIME,
+) -> Path:
     """Write `ca.pem`, `server.crt` and `server.key` into `folder`; returns the path of `ca.pem`.
 
-    The server's names are localhost and 127.0.0.1. The authority's own key is not kept.
+    The server's names are `name` and, for localhost, 127.0.0.1; its certificate is good from `begins` to `ends`,
+    counted from now. The authority's own key is not kept.
     """
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("Test bench CA")
@@ -28,9 +35,10 @@ def make_certificates(folder: Path) -> Path:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))] if name == "localhost" else []
+    names = x509.SubjectAlternativeName([x509.DNSName(name), *addresses])
     server = (
-        _certificate(_name("localhost"), ca_name, server_key.public_key())
+        _certificate(_name(name), ca_name, server_key.public_key(), begins=begins, ends=ends)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -55,7 +63,12 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    *,
+    begins: datetime.timedelta = -datetime.timedelta(hours=1),
+    ends: datetime.timedelta = _LIFETIME,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -64,8 +77,8 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_before(now + begins)
+        .not_valid_after(now + ends)
     )
 
 
