@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
 
 _KEEPALIVE = 60
-_PAUSE = 0.5
-"""Seconds between our `offline` and the HELLO behind it: the hub's own `offline`, which it hears itself, must be
-past."""
+_PAUSE = 1.0
+"""Seconds between our `offline` and the HELLO behind it, at most. A hub that held something drops it and says `offline`
+too, and hears that itself, which would end whatever we began before; once we hear it, so has the hub, and a HELLO may
+follow at once. Not hearing it is a hub that held nothing, is busy, or a broker that lets us hear no status."""
 _MOST_FRAMES = 4096
 _LOOP_EVERY = 5.0
 _REFUSED = frozenset({"Not authorized", "Bad user name or password", "Banned", "Client identifier not valid"})
@@ -64,10 +65,11 @@ class MqttTransport:
         self._client: Client | None = None
         self._frames: deque[bytes] = deque()
         self._connack: Any = None
-        self._subscribed: list[Any] | None = None
-        self._published: set[int] = set()
+        self._subscribed: list[Any] = []
         self._acknowledged: set[int] = set()
+        self._hears_status = False
         self._own_offlines = 0
+        """Those of ours that the broker has not sent back yet."""
         self._foreign_offline = False
         self._opened = False
         self._ended: CarrierFailed | None = None
@@ -87,6 +89,7 @@ class MqttTransport:
         client.username_pw_set(self._username, self._password)
         client.will_set(self._status, "offline", qos=1, retain=True)
         client.connect_timeout = timeout
+        client.max_inflight_messages_set(0)  # what is sent is the kernel's, not in a queue of paho's
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -104,19 +107,15 @@ class MqttTransport:
             self.abandon()
             raise CarrierFailed(cause_of(error)) from None
         self._until(lambda: self._connack is not None, deadline, "the broker does not answer")
-        if self._connack.is_failure:
-            refused = str(self._connack) in _REFUSED
-            self.abandon()
-            cause = Cause.BROKER_REFUSED if refused else Cause.SERVER
-            raise CarrierFailed(cause, f"{cause.sentence} ({self._reason()})")
         client.subscribe([(self._out, self._qos), (self._status, 1)])
-        self._until(lambda: self._subscribed is not None, deadline, "the broker does not answer")
-        if self._subscribed and self._subscribed[0].is_failure:
+        self._until(lambda: self._subscribed, deadline, "the broker does not answer")
+        frames, status = self._subscribed  # MQTT 3.1.1: one code for each topic, in their order
+        if frames.is_failure:
             self.abandon()
             raise CarrierFailed(Cause.BROKER_REFUSED, "the broker does not let this device hear its hub")
+        self._hears_status = not status.is_failure
         if self._in_doubt:
-            self._publish_status("offline")
-            self._serve(time.monotonic() + _PAUSE)
+            self._make_forget(time.monotonic() + _PAUSE)
         self._frames.clear()
         self._foreign_offline = False
         self._opened = True
@@ -143,9 +142,9 @@ class MqttTransport:
             self._fail("the broker's connection is gone")
         deadline = time.monotonic() + timeout
         while client.want_write():
-            if not wait_for(self._descriptor(), deadline - time.monotonic(), write=True):
+            # Reading too: a broker that waits for us to read takes nothing.
+            if not self._turn(deadline - time.monotonic()):
                 self._fail("the broker takes nothing")
-            self._check_code(client.loop_write())
         self._check()
 
     def announce(self) -> None:
@@ -162,7 +161,7 @@ class MqttTransport:
                 while number not in self._acknowledged and time.monotonic() < deadline:
                     self._turn(deadline - time.monotonic())
             client.disconnect()
-            self._drain()
+            self._drain(deadline)
         self.abandon()
 
     def abandon(self) -> None:
@@ -183,8 +182,10 @@ class MqttTransport:
                 raise CarrierFailed(Cause.NO_ANSWER, otherwise)
             self._turn(left)
 
-    def _serve(self, until: float) -> None:
-        while (left := until - time.monotonic()) > 0:
+    def _make_forget(self, until: float) -> None:
+        """Have the hub drop what it may hold for this key, and let its own word about that pass."""
+        self._publish_status("offline")
+        while not self._foreign_offline and (left := until - time.monotonic()) > 0:
             self._check()
             self._turn(left)
 
@@ -204,10 +205,11 @@ class MqttTransport:
         self._check_code(client.loop_misc())
         return ready
 
-    def _drain(self) -> None:
+    def _drain(self, deadline: float) -> None:
         client = self._paho()
         while client.want_write() and client.socket() is not None:
-            if not wait_for(self._descriptor(), 0.5, write=True):
+            left = deadline - time.monotonic()
+            if left <= 0 or not wait_for(self._descriptor(), left, write=True):
                 return
             client.loop_write()
 
@@ -231,6 +233,11 @@ class MqttTransport:
             self._fail("the broker ended the connection")
 
     def _check(self) -> None:
+        if self._connack is not None and self._connack.is_failure:
+            refused = str(self._connack) in _REFUSED
+            self.abandon()
+            cause = Cause.BROKER_REFUSED if refused else Cause.SERVER
+            raise CarrierFailed(cause, f"{cause.sentence} ({self._connack})")
         if self._foreign_offline and self._opened:
             self.abandon()
             raise CarrierClosed("the hub dropped the session", gone=True)
@@ -245,15 +252,12 @@ class MqttTransport:
 
     def _publish_status(self, word: str) -> int:
         client = self._paho()
-        if word == "offline":
+        if word == "offline" and self._hears_status:
             self._own_offlines += 1
         info = client.publish(self._status, word, qos=1, retain=True)
         if client.want_write():
             self._check_code(client.loop_write())
         return info.mid
-
-    def _reason(self) -> str:
-        return str(self._connack)
 
     # -- called by paho, on this thread, from its loop functions
 
