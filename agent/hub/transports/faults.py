@@ -43,6 +43,12 @@ def clock_is_unset(wall: float) -> bool:
     return wall < _BUILT
 
 
+def is_portal(status: int, *, html: bool) -> bool:
+    """Whether an HTTP answer is a network's sign-in page: no hub redirects, and none speaks HTML unless something in
+    front of it broke."""
+    return status == 511 or 300 <= status < 400 or (html and status < 400)
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and what lies behind it: what it was raised from, what it wraps as an argument."""
     seen: set[int] = set()

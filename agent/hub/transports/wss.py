@@ -9,16 +9,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+import ssl
 import struct
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from agent.hub.protocol.causes import Cause
 from agent.hub.transports.base import wait_for
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
-from agent.hub.transports.faults import cause_of
+from agent.hub.transports.faults import cause_of, is_portal
 from agent.hub.transports.trust import client_context
 
 if TYPE_CHECKING:
@@ -51,29 +52,28 @@ class WssTransport:
     def open(self, timeout: float) -> None:
         import websocket
 
-        options: dict[str, Any] = {}
+        connection: websocket.WebSocket | None = None
         try:
-            if self._secure:
-                options["sslopt"] = {"context": client_context()}
-            self._socket = websocket.create_connection(
-                self._url,
-                timeout=timeout,
-                header=[f"User-Agent: {self._user_agent}"],
-                suppress_origin=True,
-                redirect_limit=0,
-                sockopt=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
-                **options,
+            connection = websocket.WebSocket(
+                sslopt={"context": client_context()} if self._secure else {},
+                sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            )
+            connection.settimeout(timeout)
+            connection.connect(  # type: ignore[no-untyped-call]
+                self._url, header=[f"User-Agent: {self._user_agent}"], suppress_origin=True, redirect_limit=0
             )
         except websocket.WebSocketBadStatusException as error:
             # Their text has the URL, and the URL has the access key: never chained.
-            status = error.status_code
-            if status in (401, 403):
-                raise CarrierClosed(f"HTTP {status}", status=status, refused=True) from None
-            cause = Cause.CAPTIVE_PORTAL if _is_html(error) or status // 100 in (2, 3) else Cause.SERVER
-            raise CarrierFailed(cause, f"{cause.sentence} (HTTP {status})") from None
+            raise _not_upgraded(error.status_code, html=_is_html(error)) from None
         except Exception as error:  # noqa: BLE001 - the library raises its own, ssl's, and plain ones
-            cause = cause_of(error)
-            raise CarrierFailed(cause) from None
+            if connection is not None and connection.handshake_response is not None:
+                # A redirection: it follows none, and says so in words alone.
+                raise _not_upgraded(connection.handshake_response.status) from None
+            raise CarrierFailed(cause_of(error)) from None
+        self._socket = connection
+        if (status := connection.getstatus()) != 101:
+            self.abandon()  # of some versions a redirection it does not follow is a success
+            raise _not_upgraded(status or 0)
         self._next_ping = time.monotonic() + _PING_SECONDS
 
     def receive(self, timeout: float, wake: int = -1) -> str | bytes | None:
@@ -81,10 +81,10 @@ class WssTransport:
         while not self._frames:
             now = time.monotonic()
             self._heartbeat(now)
-            ready = self._buffered() or wait_for(self._raw().fileno(), min(deadline, self._next_beat()) - now, wake)
-            if ready:
-                self._read()
-            elif time.monotonic() >= deadline or time.monotonic() < self._next_beat():
+            ready = self._pending() or wait_for(self._raw().fileno(), min(deadline, self._next_beat()) - now, wake)
+            if ready and self._read():
+                continue
+            if time.monotonic() >= deadline or (wake >= 0 and wait_for(wake, 0.0)):
                 break
         return self._frames.popleft() if self._frames else None
 
@@ -122,12 +122,13 @@ class WssTransport:
             raise CarrierFailed(Cause.DROPPED, "the connection is closed")
         return raw
 
-    def _buffered(self) -> bool:
+    def _pending(self) -> bool:
+        """Whether TLS holds bytes that no poll can see."""
         pending = getattr(self._raw(), "pending", None)
-        return bool(pending and pending()) or bool(self._open_socket().frame_buffer.recv_buffer)
+        return bool(pending and pending())
 
-    def _read(self) -> None:
-        """Take one frame off the socket."""
+    def _read(self) -> bool:
+        """Take one frame off the socket without waiting; False when only a part of it is there, which is kept."""
         import websocket
 
         connection = self._open_socket()
@@ -135,16 +136,26 @@ class WssTransport:
         # The hub sends two small frames back to back; a delayed ACK for the first holds the second for 40 ms.
         with contextlib.suppress(OSError):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        raw.settimeout(_PONG_SECONDS)
+        raw.settimeout(0.0)
         try:
             frame = connection.recv_frame()  # type: ignore[no-untyped-call]
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if (connection.frame_buffer.length or 0) > _LARGEST:
+                self._too_large()
+            return False  # the library's buffer goes on where it stopped
         except websocket.WebSocketConnectionClosedException:
             self.abandon()
             raise CarrierClosed("the connection ended without a word", code=None) from None
+        except websocket.WebSocketProtocolException as error:
+            self.abandon()
+            if "close opcode" in str(error):  # a code that is none, such as 0: as good as no code
+                raise CarrierClosed(code=_NO_STATUS) from None
+            raise CarrierFailed(Cause.PROTOCOL) from None
         except Exception as error:  # noqa: BLE001 - as in open
             self.abandon()
             raise CarrierFailed(cause_of(error)) from None
         self._take(frame)
+        return True
 
     def _take(self, frame: Any) -> None:
         import websocket
@@ -161,13 +172,16 @@ class WssTransport:
                 self._opcode, self._parts = frame.opcode, bytearray()
             self._parts += frame.data
             if len(self._parts) > _LARGEST:
-                self.abandon()
-                raise CarrierFailed(Cause.PROTOCOL, "the hub sent a message that is too large")
+                self._too_large()
             if frame.fin:
                 whole = bytes(self._parts)
                 self._parts = bytearray()
                 text = self._opcode == abnf.OPCODE_TEXT
                 self._frames.append(whole.decode("utf-8", "replace") if text else whole)
+
+    def _too_large(self) -> NoReturn:
+        self.abandon()
+        raise CarrierFailed(Cause.PROTOCOL, "the hub sent a message that is too large")
 
     def _closed(self, payload: bytes) -> None:
         code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else _NO_STATUS
@@ -187,8 +201,8 @@ class WssTransport:
     def _read_last_words(self) -> None:
         """A far side that closed said why before: that is worth more than our broken pipe."""
         try:
-            while wait_for(self._raw().fileno(), 0.0):
-                self._read()
+            while (self._pending() or wait_for(self._raw().fileno(), 0.0)) and self._read():
+                pass
         except CarrierFailed:
             pass
 
@@ -215,6 +229,14 @@ def with_authorization(url: str, user_agent: str, access_key: str) -> str:
     token = base64.b64encode(f"{user_agent}:{access_key}".encode()).decode()
     query = urlencode([*items, ("authorization", token)])
     return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, ""))
+
+
+def _not_upgraded(status: int, *, html: bool = False) -> CarrierFailed | CarrierClosed:
+    """What an answer other than 101 means."""
+    if status in (401, 403):
+        return CarrierClosed(f"HTTP {status}", status=status, refused=True)
+    cause = Cause.CAPTIVE_PORTAL if is_portal(status, html=html) else Cause.SERVER
+    return CarrierFailed(cause, f"{cause.sentence} (HTTP {status})")
 
 
 def _is_html(error: Any) -> bool:
