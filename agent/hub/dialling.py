@@ -14,8 +14,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.connection import Connection, because
@@ -64,6 +64,8 @@ class Caller:
     client_id: str = ""
     """The MQTT client id, the same for every connection, so that a new one takes the place of a lost one at the
     broker."""
+    affinity: MutableMapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """What HTTPS connections leave for the next one; see HttpsTransport."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,7 @@ def make_transport(caller: Caller, protocol: str, *, in_doubt: bool = True) -> T
         case "https":
             from agent.hub.transports.https import HttpsTransport
 
-            return HttpsTransport(url, identity.access_key, user_agent=caller.user_agent)
+            return HttpsTransport(url, identity.access_key, user_agent=caller.user_agent, affinity=caller.affinity)
         case "mqtt" if identity.mqtt is not None:
             from agent.hub.transports.mqtt import MqttTransport
 
@@ -210,6 +212,9 @@ class _Attempt:
         except CarrierClosed as closed:
             if _under_kk(handshake):
                 raise _KkFailedError(handshake.node_id) from None
+            if closed.gone and transport.speaks_first:
+                # Somebody's `offline`: the hub's own, late, or the will of an older connection. It tells nothing of us.
+                raise _UnheardError from None
             spoken = closed.refused or is_refusal(closed.code, since_handshake=None, code_late=closed.code_late_seconds)
             if (spoken or closed.gone) and handshake.hub_key is not None:
                 raise self._key_rejected(certain=spoken) from None  # the answer to message 3, which shows our own key

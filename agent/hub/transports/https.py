@@ -12,13 +12,14 @@ import binascii
 import contextlib
 import time
 from collections import deque
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from agent.hub.protocol.causes import Cause
 from agent.hub.transports.base import wait_for
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
-from agent.hub.transports.faults import cause_of
-from agent.hub.transports.trust import ca_path
+from agent.hub.transports.faults import cause_of, is_portal
+from agent.hub.transports.trust import authorities
 
 if TYPE_CHECKING:
     import requests
@@ -29,6 +30,8 @@ _POLL_IDLE = 1.0
 _QUICK_FOR = 5.0
 """Seconds after traffic in which an answer is likely."""
 _GONE = ("not connected", "no noise session")
+_REPLICA = "hivemind_http_replica"
+"""The one cookie that goes back: it leads to the listener that holds the session."""
 
 
 class HttpsTransport:
@@ -37,7 +40,12 @@ class HttpsTransport:
     protocol = "https"
     speaks_first = False
 
-    def __init__(self, base: str, access_key: str, *, user_agent: str) -> None:
+    def __init__(
+        self, base: str, access_key: str, *, user_agent: str, affinity: MutableMapping[str, str] | None = None
+    ) -> None:
+        """`affinity` outlives this connection: what leads the next one to the same listener, which may still hold a
+        session of this key, and has to be told that it is over."""
+        self._affinity = {} if affinity is None else affinity
         self._base = base.rstrip("/")
         token = base64.b64encode(f"{user_agent}:{access_key}".encode()).decode()
         self._query = {"authorization": token}
@@ -54,7 +62,7 @@ class HttpsTransport:
 
         self._session = requests.Session()
         self._session.headers["User-Agent"] = self._user_agent
-        if (path := ca_path()) is not None:
+        if (path := authorities()) is not None:
             self._session.verify = path
         # A hub that still holds the connection of a crashed client answers 200 and says no HELLO.
         self._ask("POST", "disconnect", timeout=timeout, tolerant=True)
@@ -149,8 +157,12 @@ class HttpsTransport:
                 data=form,
                 timeout=(timeout, timeout),
                 allow_redirects=False,
+                headers={"Cookie": f"{_REPLICA}={replica}"} if (replica := self._affinity.get(self._base)) else None,
             )
             body = answer.content
+            if replica := answer.cookies.get(_REPLICA):
+                self._affinity[self._base] = replica
+            self._session.cookies.clear()  # whatever else was set; ours goes as a header
         except Exception as error:  # noqa: BLE001 - requests raises its own and lets others through; their texts have the URL
             raise CarrierFailed(cause_of(error)) from None
         return {} if tolerant else self._read(answer, body)
@@ -159,9 +171,8 @@ class HttpsTransport:
         import json
 
         status = answer.status_code
-        if 300 <= status < 400 or "html" in answer.headers.get("Content-Type", "").lower():
-            cause = Cause.CAPTIVE_PORTAL if status < 400 else Cause.SERVER
-            raise CarrierFailed(cause, f"{cause.sentence} (HTTP {status})")
+        if is_portal(status, html="html" in answer.headers.get("Content-Type", "").lower()):
+            raise CarrierFailed(Cause.CAPTIVE_PORTAL, f"{Cause.CAPTIVE_PORTAL.sentence} (HTTP {status})")
         try:
             value = json.loads(body)
         except ValueError:

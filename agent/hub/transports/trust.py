@@ -19,6 +19,13 @@ def ca_path(environ: Mapping[str, str] | None = None) -> str | None:
     return next((known[name] for name in _VARIABLES if known.get(name)), None)
 
 
+def authorities() -> str | None:
+    """The same for a library that takes a path and would otherwise bring authorities of its own; None for a system
+    without a store."""
+    system = ssl.get_default_verify_paths()
+    return ca_path() or system.cafile or (system.capath if system.capath and any(os.scandir(system.capath)) else None)
+
+
 def client_context() -> ssl.SSLContext:
     """A context that verifies certificate and name. Raises OSError when the named authorities cannot be read."""
     path = ca_path()
