@@ -42,6 +42,7 @@ _REDIAL_FIRST, _REDIAL_CEILING = 1.0, 60.0
 _ASLEEP_SECONDS = 30.0
 """A wait that took this much longer than it should: the process or the board slept, so the link is suspect."""
 _GOODBYE_SECONDS = 2.0
+_CLOSED = "the client was closed"
 _NOT_SENT = "the message could not be sent in time"
 _NOT_TAKEN = "the carrier did not take the message in time; the hub may have it"
 _HOPELESS = (ThalovantHubKeyChangedError, ThalovantClientKeyRejectedError)
@@ -174,16 +175,18 @@ class Pump:
     # -- the thread
 
     def _run(self) -> None:
+        # Also when something fails that nobody foresaw, whoever waits must hear of it.
+        ending = ThalovantConnectionError("the client failed; its thread's traceback says at what")
         try:
             while not self._closing.is_set():
                 if not self._due():
                     self._pause()
                 elif (connection := self._open()) is not None:
                     self._serve(connection)
+            ending = ThalovantConnectionError(_CLOSED)
         finally:
-            # Also when something failed that nobody foresaw: whoever waits must hear of it.
             self._closing.set()
-            self._ended(ThalovantConnectionError("the client was closed"), phase="closed")
+            self._ended(ending, phase="closed")
 
     def _due(self) -> bool:
         """Whether to dial: somebody waits, or it is time to look again."""
@@ -251,7 +254,7 @@ class Pump:
             raise
         else:
             # Nobody may wait for the goodbye.
-            self._ended(ThalovantConnectionError("the client was closed"), phase="closed")
+            self._ended(ThalovantConnectionError(_CLOSED), phase="closed")
             connection.close(_GOODBYE_SECONDS)
 
     def _send_waiting(self, connection: Connection) -> None:
@@ -316,7 +319,7 @@ class Pump:
 
     def _check_open(self) -> None:
         if not self.usable:
-            raise ThalovantConnectionError("the client was closed")
+            raise ThalovantConnectionError(_CLOSED)
 
     def _pause(self) -> None:
         """Wait until somebody wants something, or it is time to dial again."""
