@@ -9,9 +9,11 @@ published: a message is never sent twice. Any thread may call, the handlers of `
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -20,14 +22,15 @@ from typing import Any, Self, TypedDict, Unpack
 from agent.hub import messages
 from agent.hub.connection import Incoming
 from agent.hub.context import request_context
-from agent.hub.doctor import ThalovantDoctorReport, examine
+from agent.hub.doctor import PROBE_TYPE, ThalovantDoctorReport, examine
 from agent.hub.endpoints import PROTOCOLS, protocol_name
 from agent.hub.errors import (
     ThalovantConnectionError,
+    ThalovantPolicyDeniedError,
     ThalovantUnansweredError,
     ThalovantUnsupportedProtocolError,
 )
-from agent.hub.events import HIVE_KINDS, from_envelope
+from agent.hub.events import EVENT_POLICY_DENIED, HIVE_KINDS, ThalovantEvent, from_envelope
 from agent.hub.exchanges import Exchange, Exchanges
 from agent.hub.health import ThalovantConnectionInfo, ThalovantHealth
 from agent.hub.identity import ThalovantIdentity
@@ -37,7 +40,7 @@ from agent.hub.protocol import bus, wire
 from agent.hub.protocol.binary import Binary
 from agent.hub.protocol.replies import Ending
 from agent.hub.reach import Reach, Reaching, deadline_after
-from agent.hub.reply import ThalovantBinary, ThalovantReply, reply_from
+from agent.hub.reply import ThalovantBinary, ThalovantReply, failure_error, reply_from
 from agent.hub.subscriptions import Channel
 from agent.hub.telling import Telling
 from agent.hub.turns import ThalovantConversation
@@ -194,12 +197,27 @@ class ThalovantClient(Telling, Listening):
             self._reach.connect(reopen=True)
             return self._reach.info
 
+        def allowed() -> Sequence[str] | None:
+            answers: queue.SimpleQueue[ThalovantPolicyDeniedError] = queue.SimpleQueue()
+
+            def denied(event: ThalovantEvent) -> None:
+                error = failure_error(event)
+                if isinstance(error, ThalovantPolicyDeniedError) and error.denied_type == PROBE_TYPE:
+                    answers.put(error)
+
+            with self.on(EVENT_POLICY_DENIED, denied):
+                self.emit(PROBE_TYPE)
+                with contextlib.suppress(queue.Empty):
+                    return answers.get(timeout=_PROBE_SECONDS).allowed
+            return None
+
         return examine(
             self.identity,
             self._reach.protocol,
             keyring=self._reach.keyring,
             connect=connected,
             probe=lambda: self._reach.probe(time.monotonic() + _PROBE_SECONDS),
+            allowed=allowed,
         )
 
     # -- asking

@@ -7,7 +7,7 @@ protocol in question, so that identities made by the API, whose master is a wss:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from agent.hub.endpoints import protocol_name, redact, without_userinfo
 from agent.hub.errors import (
     ThalovantConnectionError,
     ThalovantError,
+    ThalovantHubRefusedError,
     ThalovantIdentityError,
     ThalovantTimeoutError,
     ThalovantUnsupportedProtocolError,
@@ -22,7 +23,11 @@ from agent.hub.errors import (
 from agent.hub.health import ThalovantConnectionInfo, milliseconds
 from agent.hub.identity import ThalovantIdentity
 from agent.hub.keyring import Keyring
+from agent.hub.protocol.bus import UTTERANCE
 from agent.hub.protocol.causes import Cause
+
+PROBE_TYPE = "thalovant.client.doctor"
+"""A type no hub allows by itself: its denial names all that it does allow, which nothing else tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +86,9 @@ class ThalovantDoctorReport:
         site, over = self.identity.get("site_id"), f" over {self.protocol}" if self.protocol else ""
         lines = [f"{'ok' if self.ok else 'not ok'}: site {site}{over}"]
         for check in self.checks:
-            lines.append(f"  {'ok  ' if check.ok else 'FAIL'}  {check.name:<9}  {check.detail}")
+            lines.append(f"  {'ok  ' if check.ok else 'FAIL'}  {check.name:<11}  {check.detail}")
             if check.cause is not None and check.cause.sentence not in check.detail:
-                lines.append(f"        {'':<9}  {check.cause.sentence}")
+                lines.append(f"        {'':<11}  {check.cause.sentence}")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -97,8 +102,10 @@ def examine(
     keyring: Callable[[], Keyring],
     connect: Callable[[], ThalovantConnectionInfo],
     probe: Callable[[], bool],
+    allowed: Callable[[], Sequence[str] | None],
 ) -> ThalovantDoctorReport:
-    """Check the identity, the endpoint of `protocol`, whether `connect` connects, and whether the hub answers `probe`.
+    """Check the identity, the endpoint of `protocol`, whether `connect` connects, whether the hub answers `probe`, and
+    whether what it says to be `allowed` (None where it does not say) is enough to send anything.
 
     Takes as long as those two do, and raises nothing: what fails is in the report.
     """
@@ -115,7 +122,13 @@ def examine(
         return redact(without_userinfo(identity.address_for(protocol)) or "")
 
     def check_connect() -> str:
-        info = connect()
+        try:
+            info = connect()
+        except ThalovantHubRefusedError as error:
+            if error.cause is Cause.UNKNOWN_KEY and not keyring().knows_hubs:
+                # No hub has ever taken this device's key: that is how a new client looks until it is admitted.
+                raise ThalovantHubRefusedError(Cause.NOT_ADMITTED.sentence, cause=Cause.NOT_ADMITTED) from None
+            raise
         took = "" if info.connect_ms is None else f" in {info.connect_ms:.0f} ms"
         return f"connected and handshake completed over {info.protocol}{took}"
 
@@ -126,12 +139,27 @@ def examine(
             raise ThalovantConnectionError(Cause.HUB_SILENT.sentence, cause=Cause.HUB_SILENT)
         return "the hub answers"
 
+    def check_permissions() -> str:
+        if not checks[-1].ok:
+            raise ThalovantConnectionError("not connected", cause=checks[-1].cause)
+        types = allowed()
+        if types is None:
+            return "the hub does not say what this client may send"
+        if UTTERANCE not in types:
+            named = ", ".join(types) or "nothing at all"
+            raise ThalovantConnectionError(
+                f"this client may send {named}; on the hub run: hivemind-core allow-msg {UTTERANCE} <client id>",
+                cause=Cause.TYPE_DENIED,
+            )
+        return f"may send {', '.join(types)}"
+
     checks: list[ThalovantDoctorCheck] = []
     for name, look in (
         ("identity", check_identity),
         ("endpoint", check_endpoint),
         ("connect", check_connect),
         ("transport", check_transport),
+        ("permissions", check_permissions),
     ):
         checks.append(_checked(name, look))
     return ThalovantDoctorReport(

@@ -83,6 +83,11 @@ class Keyring:
         text = self._read_pins().get("pinned_noise_keys", {}).get(pin_id)
         return None if text is None else bytes.fromhex(text)
 
+    @property
+    def knows_hubs(self) -> bool:
+        """Whether any hub's key is pinned here: this device has been let in somewhere before."""
+        return bool(self._read_pins().get("pinned_noise_keys"))
+
     def store_pin(self, pin_id: str, key: bytes) -> None:
         """Pin the hub key seen on first contact; it is on disk when this returns.
 

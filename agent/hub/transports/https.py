@@ -19,6 +19,7 @@ from agent.hub.protocol.causes import Cause
 from agent.hub.transports.base import wait_for
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
 from agent.hub.transports.faults import cause_of, is_portal
+from agent.hub.transports.quiet import hide_queries
 from agent.hub.transports.trust import authorities
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class HttpsTransport:
     def open(self, timeout: float) -> None:
         import requests
 
+        hide_queries()
         self._session = requests.Session()
         self._session.headers["User-Agent"] = self._user_agent
         if (path := authorities()) is not None:
