@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agent.hub.client import ThalovantClient
     from agent.hub.context import build_client_context, build_location, request_context
     from agent.hub.control import ThalovantControlPlane
+    from agent.hub.doctor import ThalovantDoctorReport
     from agent.hub.errors import (
         IntentQuota,
         ThalovantAdmissionFailedError,
@@ -67,8 +68,12 @@ if TYPE_CHECKING:
         SPEAK_EVENTS,
         ThalovantEvent,
     )
+    from agent.hub.health import ThalovantConnectionInfo, ThalovantHealth
+    from agent.hub.hubs import hub_display_name
     from agent.hub.identity import ThalovantIdentity
     from agent.hub.reply import ThalovantBinary, ThalovantReply
+    from agent.hub.subscriptions import ThalovantSubscription
+    from agent.hub.turns import ThalovantConversation
 
 __all__ = [
     "EVENT_ADAPT_MANIFEST",
@@ -109,9 +114,13 @@ __all__ = [
     "ThalovantClient",
     "ThalovantClientKeyRejectedError",
     "ThalovantConnectionError",
+    "ThalovantConnectionInfo",
     "ThalovantControlPlane",
+    "ThalovantConversation",
+    "ThalovantDoctorReport",
     "ThalovantError",
     "ThalovantEvent",
+    "ThalovantHealth",
     "ThalovantHubKeyChangedError",
     "ThalovantHubRefusedError",
     "ThalovantIdentity",
@@ -120,12 +129,14 @@ __all__ = [
     "ThalovantPolicyDeniedError",
     "ThalovantReply",
     "ThalovantRuntimeError",
+    "ThalovantSubscription",
     "ThalovantTimeoutError",
     "ThalovantUnansweredError",
     "ThalovantUnsupportedConnectionTypeError",
     "ThalovantUnsupportedProtocolError",
     "build_client_context",
     "build_location",
+    "hub_display_name",
     "request_context",
 ]
 
@@ -133,12 +144,18 @@ _PLACES = {
     "IntentQuota": "errors",
     "ThalovantBinary": "reply",
     "ThalovantClient": "client",
+    "ThalovantConnectionInfo": "health",
     "ThalovantControlPlane": "control",
+    "ThalovantConversation": "turns",
+    "ThalovantDoctorReport": "doctor",
     "ThalovantEvent": "events",
+    "ThalovantHealth": "health",
     "ThalovantIdentity": "identity",
     "ThalovantReply": "reply",
+    "ThalovantSubscription": "subscriptions",
     "build_client_context": "context",
     "build_location": "context",
+    "hub_display_name": "hubs",
     "request_context": "context",
 }
 """The module of `agent.hub` that a name lives in; constants live in `events`, errors in `errors`."""

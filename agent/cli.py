@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from agent.commands import account, asking, checking, claiming, letters, provisioning, running
+from agent.commands import account, asking, checking, claiming, letters, listening, provisioning, running
 from agent.config import ConfigError
 from agent.hub.errors import ThalovantError
 from agent.status import DISTRIBUTION, version
@@ -43,6 +43,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=DISTRIBUTION, description="A device agent for Thalovant hubs.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for family in (running, asking, letters, provisioning, checking, account, claiming):
+    for family in (running, asking, listening, letters, provisioning, checking, account, claiming):
         family.add(commands)
     return parser
