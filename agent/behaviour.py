@@ -45,7 +45,14 @@ _FRESH_SECONDS = 60.0
 _CHANGE_SECONDS = 5.0
 """Changes of the device's health within this time are reported to the hub as one."""
 
-_SCAN_REFUSED = {"too long": Word.TOO_LONG, "undecodable": Word.UNDECODABLE, "empty": Word.EMPTY}
+_SCAN_REFUSED = {
+    "too long": Word.TOO_LONG,
+    "undecodable": Word.UNDECODABLE,
+    "empty": Word.EMPTY,
+    "check digit": Word.CHECK_DIGIT,
+    "incomplete": Word.INCOMPLETE,
+    "not GS1": Word.NOT_GS1,
+}
 _STATUS = {
     Outcome.DONE: Word.DONE,
     Outcome.UNANSWERED: Word.UNANSWERED,

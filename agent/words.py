@@ -26,6 +26,9 @@ class Word(StrEnum):
     TOO_LONG = "too long"
     UNDECODABLE = "undecodable"
     EMPTY = "empty"
+    CHECK_DIGIT = "check digit"
+    INCOMPLETE = "incomplete"
+    NOT_GS1 = "not GS1"
     NOT_SAVED = "not saved"
     NO_LINK = "no link"
     CONNECTING = "connecting"
@@ -47,6 +50,9 @@ _ENGLISH: Mapping[Word, str] = {
     Word.TOO_LONG: "Code too long: scan again",
     Word.UNDECODABLE: "Code not readable: scan again",
     Word.EMPTY: "Nothing read: scan again",
+    Word.CHECK_DIGIT: "Code misread: scan again",
+    Word.INCOMPLETE: "Code cut short: scan again",
+    Word.NOT_GS1: "Not a code this device takes: scan the right one",
     Word.NOT_SAVED: "NOT accepted: {reason}",
     Word.NO_LINK: "No connection: {reason}",
     Word.CONNECTING: "Connecting",
@@ -68,6 +74,9 @@ _GERMAN: Mapping[Word, str] = {
     Word.TOO_LONG: "Code zu lang: bitte noch einmal scannen",
     Word.UNDECODABLE: "Code nicht lesbar: bitte noch einmal scannen",
     Word.EMPTY: "Nichts gelesen: bitte noch einmal scannen",
+    Word.CHECK_DIGIT: "Code falsch gelesen: bitte noch einmal scannen",
+    Word.INCOMPLETE: "Code unvollständig: bitte noch einmal scannen",
+    Word.NOT_GS1: "Kein Code für dieses Gerät: bitte den richtigen scannen",
     Word.NOT_SAVED: "NICHT angenommen: {reason}",
     Word.NO_LINK: "Keine Verbindung: {reason}",
     Word.CONNECTING: "Verbindung wird aufgebaut",

@@ -6,7 +6,28 @@ from dataclasses import dataclass
 from typing import Literal
 
 DeviceKind = Literal["scanner", "button", "display", "speech", "light"]
-RefusalReason = Literal["too long", "undecodable", "empty"]
+RefusalReason = Literal["too long", "undecodable", "empty", "check digit", "incomplete", "not GS1"]
+Gesture = Literal[
+    "press",
+    "release",
+    "click",
+    "double",
+    "triple",
+    "long",
+    "repeat",
+    "chord",
+    "clockwise",
+    "counterclockwise",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One piece of a GS1 code: what it says, and what that is."""
+
+    ai: str
+    """The application identifier: "01" for an article, "10" for a lot, "17" for the day it expires."""
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +36,18 @@ class CodeScanned:
 
     scanner: str
     value: str
-    """The code as text. Only the scanner's suffix was cut: leading spaces and a trailing GS belong to the code."""
+    """The code as text, without what the scanner put around it: leading spaces and a trailing GS belong to the code."""
     raw: bytes
-    """The same as bytes, before decoding."""
+    """The same as bytes, before anything was read out of it: an AIM identifier is still in front."""
     at: float
+    symbology: str | None = None
+    """The kind of symbol, as `hardware.symbology` names it; None where the scanner does not say."""
+    aim: str | None = None
+    """The AIM identifier, "]C1", where the scanner sends one."""
+    elements: tuple[Element, ...] = ()
+    """What a GS1 code is made of, in its order; empty for any other code, and for one that is not whole."""
+    remark: str = ""
+    """What is odd about the code, for the journal and whoever sets the scanner up; holds none of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +59,18 @@ class ScanRefused:
     raw: bytes
     """The bytes as they came; of a code too long, as many as would have been allowed."""
     at: float
+    remark: str = ""
+    """What is wrong, for the journal; holds none of the content."""
 
 
 @dataclass(frozen=True, slots=True)
 class ButtonPressed:
-    """A person pressed a button."""
+    """A person did something with a button, a chord of buttons or a knob; `button` is its name."""
 
     button: str
     at: float
+    """When the gesture was complete: a long press at the end of its hold time, a double click at its second release."""
+    gesture: Gesture = "press"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import fcntl
 import glob
 import os
 import socket
+import stat
 import termios
 import threading
 from typing import TYPE_CHECKING, Protocol
@@ -43,12 +44,19 @@ class Port(Protocol):
     name: str
     """Where it is, for people."""
 
-    def wait(self, stop: threading.Event, timeout: float) -> bool:
-        """Whether there is something to read, or the port is gone; False after `timeout` seconds or on `stop`."""
+    def wait(self, stop: threading.Event, timeout: float, wake: int = -1) -> bool:
+        """Whether there is something to read, or the port is gone; False after `timeout` seconds or on `stop`.
+
+        False too when the descriptor `wake` can be read, where the port can be polled.
+        """
         ...
 
     def read(self) -> bytes:
         """What has come, without waiting; may be empty. Raises OSError when the port is gone."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send a command, which is short. Raises OSError when the port is gone or takes nothing."""
         ...
 
     def close(self) -> None:
@@ -62,6 +70,8 @@ class SerialPort:
     def __init__(self, descriptor: int, name: str) -> None:
         self._descriptor = descriptor
         self.name = name
+        self.kept = False
+        """Whether somebody holds the same open port for our return, and it is to stay closed to all others."""
 
     @classmethod
     def open(cls, path: str, baud: int) -> SerialPort:
@@ -96,9 +106,12 @@ class SerialPort:
         """The open descriptor, to be polled or to be kept by systemd."""
         return self._descriptor
 
-    def wait(self, stop: threading.Event, timeout: float) -> bool:
-        """Whether there is something to read, or the port is gone; False after `timeout` seconds or on `stop`."""
-        return wait_readable(self._descriptor, stop, timeout)
+    def wait(self, stop: threading.Event, timeout: float, wake: int = -1) -> bool:
+        """Whether there is something to read, or the port is gone; False after `timeout` seconds or on `stop`.
+
+        False too when the descriptor `wake` can be read.
+        """
+        return wait_readable(self._descriptor, stop, timeout, wake)
 
     def read(self) -> bytes:
         """What has come, without waiting; may be empty. Raises OSError when the port is gone."""
@@ -110,13 +123,19 @@ class SerialPort:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return data
 
+    def write(self, data: bytes) -> None:
+        """Send a command, which is short. Raises OSError when the port is gone or takes nothing."""
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
     def close(self) -> None:
         """Give the port back. Raises nothing."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             # The mark would outlive us where somebody else keeps the port open. A port that is gone has none.
-            with contextlib.suppress(OSError):
-                fcntl.ioctl(descriptor, termios.TIOCNXCL)
+            if not self.kept:
+                with contextlib.suppress(OSError):
+                    fcntl.ioctl(descriptor, termios.TIOCNXCL)
             os.close(descriptor)
 
 
@@ -144,13 +163,13 @@ class UrlPort:
         if url.startswith("socket:"):
             self._keep_alive()
 
-    def wait(self, stop: threading.Event, timeout: float) -> bool:
+    def wait(self, stop: threading.Event, timeout: float, wake: int = -1) -> bool:
         """Whether there is something to read, or the port is gone; False after `timeout` seconds or on `stop`.
 
-        Where pySerial has nothing to poll, this reads ahead for a moment instead.
+        Where pySerial has nothing to poll, this reads ahead for a moment instead, and `wake` is not heard.
         """
         if self._descriptor >= 0:
-            return wait_readable(self._descriptor, stop, timeout)
+            return wait_readable(self._descriptor, stop, timeout, wake)
         self._port.timeout = min(_BLIND_SECONDS, timeout)
         self._first = self._port.read(1)
         self._port.timeout = 0
@@ -160,6 +179,10 @@ class UrlPort:
         """What has come, without waiting; may be empty. Raises OSError when the port is gone."""
         first, self._first = self._first, b""
         return first + self._port.read(_READ_BYTES)
+
+    def write(self, data: bytes) -> None:
+        """Send a command, which is short. Raises OSError when the port is gone."""
+        self._port.write(data)
 
     def close(self) -> None:
         """Give the port back. Raises nothing."""
@@ -191,6 +214,30 @@ def open_port(where: str, baud: int) -> Port:
         except DeviceError as error:
             trouble = error
     raise trouble
+
+
+def adopt_port(descriptor: int, where: str, baud: int) -> SerialPort | None:
+    """The port that was kept open for us, with all that it received meanwhile; None, and closed, when it is of no use.
+
+    That is so when `where` leads to another device by now, because it was plugged in again or the configuration was
+    changed, and when the port is gone.
+    """
+    try:
+        device = os.fstat(descriptor)
+        here = next((path for path in _paths(where) if os.stat(path).st_rdev == device.st_rdev), None)
+        if here is None or not stat.S_ISCHR(device.st_mode):
+            raise PortMissingError(f"{where} is another port by now")
+        return SerialPort.adopt(descriptor, here, baud)
+    except (OSError, DeviceError):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+        return None
+
+
+def _paths(where: str) -> list[str]:
+    if os.path.exists(where):
+        return [where]
+    return sorted(glob.glob(where)) if "://" not in where else []
 
 
 def ports_present() -> list[str]:

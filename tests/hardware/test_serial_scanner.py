@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import socket
@@ -10,7 +11,11 @@ from contextlib import contextmanager
 import pytest
 import serial
 
+from hardware import profile
 from hardware.facts import CodeScanned, DeviceError, DeviceFound, DeviceLost, ScanRefused
+from hardware.framing import Framing
+from hardware.ports import SerialPort
+from hardware.reading import Reading
 from hardware.serial_scanner import SerialScanner
 from hardware.stopping import StopEvent
 from tests.peers.scanner import PtyScanner
@@ -40,7 +45,7 @@ class Facts:
 @contextmanager
 def reading(port, *, stop=None, name="gate", beat=None, **settings):
     facts, stop = Facts(), stop or StopEvent()
-    scanner = SerialScanner(name, str(port), **settings)
+    scanner = SerialScanner(name, str(port), look_seconds=0.1, **settings)
     thread = threading.Thread(target=scanner.run, args=(facts, stop, beat), name=f"scanner {name}")
     thread.start()
     try:
@@ -103,13 +108,15 @@ def test_a_scanner_unplugged_and_plugged_in_again_is_read_again(pty_scanner):
             lost = facts.next(DeviceLost)
             assert (lost.kind, lost.name) == ("scanner", "gate")
             assert "was unplugged" in lost.detail
-            blocker = os.openpty()  # takes the old number, so that the port comes back under another
+            taken: list[int] = []  # the old number among them, so that the port comes back under another
+            while not taken or os.ttyname(taken[-1]) != first:
+                taken += os.openpty()
             pty_scanner.plug_in()
             assert pty_scanner.device != first
             pty_scanner.types(b"INV-2\r")
             facts.next(DeviceFound)
             assert facts.next(CodeScanned).value == "INV-2"
-            for descriptor in blocker:
+            for descriptor in taken:
                 os.close(descriptor)
 
 
@@ -254,3 +261,200 @@ def test_what_emit_raises_is_the_callers_and_the_port_is_given_back(pty_scanner)
         SerialScanner("gate", pty_scanner.port).run(full, StopEvent())
     with reading(pty_scanner.port) as facts:
         facts.next(DeviceFound)
+
+
+def test_a_code_without_a_suffix_is_complete_after_a_pause(pty_scanner):
+    framing = Framing(terminators=(), idle_seconds=0.05)
+    with reading(pty_scanner.port, framing=framing) as facts:
+        facts.next(DeviceFound)
+        for code in (b"4006381333931", b"INV-2"):
+            pty_scanner.types(code)
+            assert facts.next(CodeScanned).raw == code
+
+
+def test_codes_of_several_lines_are_read_whole(pty_scanner):
+    vcard = "BEGIN:VCARD\r\nN:M\r\nEND:VCARD"
+    with reading(pty_scanner.port, framing=Framing(line_seconds=0.05)) as facts:
+        facts.next(DeviceFound)
+        pty_scanner.types(vcard.encode() + b"\r")
+        assert facts.next(CodeScanned).value == vcard
+        pty_scanner.types(b"INV-1\r")
+        assert facts.next(CodeScanned).value == "INV-1"
+
+
+def test_a_scan_tells_its_symbology_and_a_bad_read_is_refused(pty_scanner):
+    with reading(pty_scanner.port, reading=Reading()) as facts:
+        facts.next(DeviceFound)
+        pty_scanner.types(b"]E04006381333931\r]E04006381333932\r]C10109506000134352\r")
+        assert facts.next(CodeScanned).symbology == "ean-13"
+        assert facts.next(ScanRefused).reason == "check digit"
+        assert facts.next(CodeScanned).elements[0].ai == "01"
+
+
+def test_two_scanners_interleaved_byte_by_byte_are_never_mixed(tmp_path):
+    wanted = {name: [f"{name}-{number:05}" for number in range(5000)] for name in ("A", "B")}
+    with (
+        PtyScanner(tmp_path / "usb-a") as one,
+        PtyScanner(tmp_path / "usb-b") as two,
+        reading(one.port, name="A") as first,
+        reading(two.port, name="B") as second,
+    ):
+        for facts in (first, second):
+            facts.next(DeviceFound)
+        for a, b in zip("\r".join(wanted["A"]) + "\r", "\r".join(wanted["B"]) + "\r", strict=True):
+            one.types(a.encode())
+            two.types(b.encode())
+        for name, facts in (("A", first), ("B", second)):
+            found = [facts.next(CodeScanned) for _ in wanted[name]]
+            assert [fact.value for fact in found] == wanted[name]
+            assert {fact.scanner for fact in found} == {name}
+
+
+class Store:
+    """What systemd's descriptor store does: it keeps a second hold of each open port."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def keep(self, name, descriptor):
+        if name not in self.kept:
+            self.kept[name] = os.dup(descriptor)
+
+    def forget(self, name):
+        if name in self.kept:  # to forget what is not kept is no fault for systemd either
+            os.close(self.kept.pop(name))
+
+    def given_back(self):
+        given, self.kept = self.kept, {}
+        return given
+
+
+def test_what_is_scanned_while_the_agent_restarts_is_read_by_the_next(pty_scanner):
+    store = Store()
+    with reading(pty_scanner.port, keep=store.keep, forget=store.forget) as facts:
+        facts.next(DeviceFound)
+        pty_scanner.types(b"BEFORE\r")
+        assert facts.next(CodeScanned).value == "BEFORE"
+    pty_scanner.types(b"MEAN")
+    pty_scanner.types(b"WHILE\r")
+    with reading(pty_scanner.port, adopted=store.given_back(), keep=store.keep) as facts:
+        assert facts.next(DeviceFound).detail == pty_scanner.port
+        assert facts.next(CodeScanned).value == "MEANWHILE"
+        pty_scanner.types(b"AFTER\r")
+        assert facts.next(CodeScanned).value == "AFTER"
+    assert set(store.kept) == {"gate"}
+    store.forget("gate")
+
+
+def test_a_code_half_read_when_the_agent_stops_is_read_to_its_end(pty_scanner):
+    stop = StopEvent()
+    bytes_read = threading.Semaphore(0)
+    with reading(pty_scanner.port, stop=stop, record=lambda record: bytes_read.release()) as facts:
+        facts.next(DeviceFound)
+        pty_scanner.types(b"4006381")
+        assert bytes_read.acquire(timeout=DEADLINE)
+        stop.set()
+        pty_scanner.types(b"333931\r")
+        assert facts.next(CodeScanned).value == "4006381333931"
+
+
+def test_a_kept_port_that_was_plugged_in_again_meanwhile_is_opened_anew(pty_scanner):
+    store = Store()
+    with reading(pty_scanner.port, keep=store.keep, forget=store.forget) as facts:
+        facts.next(DeviceFound)
+    pty_scanner.unplug()
+    pty_scanner.plug_in()
+    with reading(pty_scanner.port, adopted=store.given_back(), keep=store.keep, forget=store.forget) as facts:
+        facts.next(DeviceFound)
+        pty_scanner.types(b"INV-1\r")
+        assert facts.next(CodeScanned).value == "INV-1"
+    store.forget("gate")
+
+
+def test_a_kept_port_of_another_device_is_let_go(tmp_path, pty_scanner):
+    with PtyScanner(tmp_path / "usb-old") as old:
+        before = SerialPort.open(old.port, 9600)
+        with reading(pty_scanner.port, adopted={"gate": os.dup(before.fileno())}) as facts:
+            assert facts.next(DeviceFound).detail == pty_scanner.port
+        before.close()
+        with reading(old.port) as facts:
+            facts.next(DeviceFound)
+
+
+def test_an_unplugged_port_is_forgotten(pty_scanner):
+    store = Store()
+    with reading(pty_scanner.port, keep=store.keep, forget=store.forget) as facts:
+        facts.next(DeviceFound)
+        pty_scanner.unplug()
+        facts.next(DeviceLost)
+        assert store.kept == {}
+
+
+def test_a_reader_that_fails_lets_go_of_the_kept_port_and_may_be_started_again(pty_scanner):
+    store = Store()
+
+    def full(fact):
+        if isinstance(fact, CodeScanned):
+            raise OSError("the disk is full")
+
+    scanner = SerialScanner("gate", pty_scanner.port, keep=store.keep, forget=store.forget)
+    pty_scanner.types(b"INV-1\r")
+    with pytest.raises(OSError, match="the disk is full"):
+        scanner.run(full, StopEvent())
+    assert store.kept == {}
+    with reading(pty_scanner.port) as facts:
+        facts.next(DeviceFound)
+
+
+def test_a_module_is_triggered_and_its_answer_is_no_scan(pty_scanner, caplog):
+    commands = profile.load("gm65").commands
+    facts = Facts()
+    scanner = SerialScanner("gate", pty_scanner.port, commands=commands)
+    stop = StopEvent()
+    thread = threading.Thread(target=scanner.run, args=(facts, stop))
+    with caplog.at_level(logging.DEBUG, "hardware.serial_scanner"):
+        thread.start()
+        facts.next(DeviceFound)
+        scanner.send("trigger")
+        assert pty_scanner.received(DEADLINE) == bytes.fromhex("7E 00 08 01 00 02 01 AB CD")
+        pty_scanner.types(bytes.fromhex("02 00 00 01 00 33 31") + b"]E04006381333931\r")
+        assert facts.next(CodeScanned).value == "4006381333931"
+        scanner.send("trigger")
+        assert pty_scanner.received(DEADLINE)
+        pty_scanner.types(bytes.fromhex("02 00 01 01 00 33 31") + b"INV-1\r")
+        assert facts.next(CodeScanned).value == "INV-1"
+        stop.set()
+        thread.join(DEADLINE)
+    assert [record.message for record in caplog.records] == ["scanner accepted a command", "scanner refused a command"]
+    with pytest.raises(DeviceError, match='no command is called "dance"; known: trigger, stop'):
+        scanner.send("dance")
+
+
+def test_commands_at_the_start_go_out_one_after_the_other_whenever_the_port_is_opened(pty_scanner):
+    commands = profile.load("de2120").commands
+    with reading(pty_scanner.port, commands=commands, at_start=("trigger", "stop")) as facts:
+        for _ in range(2):
+            facts.next(DeviceFound)
+            assert pty_scanner.received(DEADLINE) == b"^_^SCAN."
+            pty_scanner.types(b"\x06")
+            assert pty_scanner.received(DEADLINE) == b"^_^SLEEP."
+            pty_scanner.unplug()
+            facts.next(DeviceLost)
+            pty_scanner.plug_in()
+
+
+def test_a_command_without_its_answer_in_time_does_not_hold_up_the_next(pty_scanner, caplog):
+    commands = profile.load("de2120").commands
+    with (
+        caplog.at_level(logging.WARNING, "hardware.serial_scanner"),
+        reading(pty_scanner.port, commands=commands, at_start=("trigger", "stop")) as facts,
+    ):
+        facts.next(DeviceFound)
+        assert pty_scanner.received(DEADLINE) == b"^_^SCAN."
+        assert pty_scanner.received(DEADLINE) == b"^_^SLEEP."
+    assert "scanner did not answer a command" in caplog.text
+
+
+def test_a_command_at_the_start_that_nobody_knows_is_refused():
+    with pytest.raises(DeviceError, match='no command is called "dance"'):
+        SerialScanner("gate", "/dev/null", at_start=("dance",))
