@@ -7,6 +7,7 @@ here gets English: better understood by some than silent for all.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.hub.protocol.causes import Cause
@@ -34,7 +35,6 @@ class Word(StrEnum):
     CONNECTING = "connecting"
     LOST = "lost"
     NO_IDENTITY = "no identity"
-    WAITING = "waiting"
     STOPPED = "stopped"
 
 
@@ -58,7 +58,6 @@ _ENGLISH: Mapping[Word, str] = {
     Word.CONNECTING: "Connecting",
     Word.LOST: "{name} does not respond: {reason}",
     Word.NO_IDENTITY: "This device has no identity yet: {reason}",
-    Word.WAITING: "{count} waiting to be sent",
     Word.STOPPED: "Out of service",
 }
 
@@ -82,11 +81,52 @@ _GERMAN: Mapping[Word, str] = {
     Word.CONNECTING: "Verbindung wird aufgebaut",
     Word.LOST: "{name} antwortet nicht: {reason}",
     Word.NO_IDENTITY: "Dieses Gerät hat noch keine Identität: {reason}",
-    Word.WAITING: "{count} noch zu senden",
     Word.STOPPED: "Außer Betrieb",
 }
 
-_LANGUAGES: Mapping[str, Mapping[Word, str]] = {"en": _ENGLISH, "de": _GERMAN}
+_GERMAN_CAUSES: Mapping[Cause, str] = {
+    Cause.NO_CARRIER: "kein Netz: Kabel einstecken oder WLAN einrichten",
+    Cause.NO_ADDRESS: "das Netz gibt diesem Gerät keine Adresse; Router prüfen",
+    Cause.NO_ROUTE: "das Netz führt nicht zum Hub; Router prüfen",
+    Cause.DNS: "der Name des Hubs wird nicht gefunden; DNS des Netzes und den Namen in der Identität prüfen",
+    Cause.PORT_CLOSED: "an der Adresse des Hubs hört niemand zu; Hub oder Broker laufen vielleicht nicht",
+    Cause.NO_ANSWER: "die Adresse des Hubs antwortet nicht; eine Firewall ist im Weg, oder der Hub läuft nicht",
+    Cause.CAPTIVE_PORTAL: "das Netz verlangt erst eine Anmeldung im Browser; dort anmelden oder anderes Netz nehmen",
+    Cause.CLOCK: "die Uhr ist nicht gestellt; sie stellt sich selbst, wenn das Netz einen Zeitserver hat",
+    Cause.TLS_NAME: "das Zertifikat gehört zu einem anderen Namen als dem des Hubs; Adresse in der Identität prüfen",
+    Cause.TLS_DATE: "das Zertifikat des Hubs ist abgelaufen; sein Betreiber muss es erneuern",
+    Cause.TLS_UNTRUSTED: "dem Zertifikat des Hubs vertraut dieses Gerät nicht; dessen Aussteller hier einrichten",
+    Cause.TLS: "die verschlüsselte Verbindung zum Hub kam nicht zustande; vielleicht ist ein Proxy im Weg",
+    Cause.BROKER_REFUSED: "der Broker weist die Anmeldung dieses Geräts ab; Identität neu erstellen",
+    Cause.SERVER: "der Server des Hubs meldet einen Fehler; sein Betreiber muss nachsehen",
+    Cause.HUB_SILENT: "der Hub antwortet nicht; er läuft vielleicht nicht oder kennt dieses Gerät nicht",
+    Cause.DROPPED: "der Hub hat die Verbindung beendet",
+    Cause.PROTOCOL: "der Hub sagt etwas, das keinen Sinn ergibt; er hat vielleicht eine andere Version",
+    Cause.UNKNOWN_KEY: "der Hub kennt dieses Gerät nicht; es wurde dort entfernt oder noch nicht zugelassen",
+    Cause.WRONG_PASSWORD: "der Hub nimmt das Passwort dieses Geräts nicht an; Identität neu erstellen",
+    Cause.NOT_ADMITTED: "wartet auf die Zulassung durch den Hub; bei einem neuen Gerät dauert das etwa zwei Minuten",
+    Cause.HUB_KEY_CHANGED: "der Hub hat einen anderen Schlüssel als bisher; ansehen mit: thalovant-agent trust --show",
+    Cause.CLIENT_KEY_REJECTED: (
+        "der Hub kennt dieses Gerät unter einem anderen Schlüssel; am Hub: hivemind-core reset-noise-pin <client id>"
+    ),
+    Cause.TYPE_DENIED: "der Hub lässt dieses Gerät nicht senden, was es sendet; sein Betreiber muss den Typ erlauben",
+    Cause.NO_PROTOCOL: "die Identität hat keines der Protokolle aus agent.toml; neu erstellen oder die Liste ändern",
+    Cause.KEY_FILES: "die Schlüsseldateien dieses Geräts sind unbrauchbar; das Journal sagt, welche und warum",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    words: Mapping[Word, str]
+    causes: Mapping[Cause, str]
+
+
+_LANGUAGES: Mapping[str, _Language] = {
+    "en": _Language(_ENGLISH, {cause: cause.sentence for cause in Cause}),
+    "de": _Language(_GERMAN, _GERMAN_CAUSES),
+}
+LANGUAGES = tuple(_LANGUAGES)
+"""The languages it speaks, by the first part of their tag."""
 
 
 class Words:
@@ -94,12 +134,12 @@ class Words:
 
     def __init__(self, language: str) -> None:
         """`language` is a BCP 47 tag such as "de-de"; its first part decides."""
-        self._table = _LANGUAGES.get(language.replace("_", "-").split("-")[0].lower(), _ENGLISH)
+        self._language = _LANGUAGES.get(language.replace("_", "-").split("-")[0].lower(), _LANGUAGES["en"])
 
     def say(self, word: Word, **values: object) -> str:
         """The sentence, with its places filled."""
-        return self._table[word].format(**values)
+        return self._language.words[word].format(**values)
 
     def cause(self, cause: Cause) -> str:
         """Why there is no connection, in words an installer can act on."""
-        return cause.sentence
+        return self._language.causes[cause]
