@@ -1,7 +1,8 @@
 """What the behaviour orders. The runtime carries these out, in the order given, and decides nothing.
 
-`Store`, `Mark` and `Settle` are durable: they are on disk before any effect behind them is carried out, and when that
-fails none of those is.
+`Store` and `Mark` are binding: they are on disk before any effect behind them is carried out, and when that fails none
+of those is. `Settle` and `Drop` are durable as well and hold nobody up: a row that stays too long costs a repeat under
+its old id, never a scan.
 """
 
 from __future__ import annotations
@@ -31,11 +32,21 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Take the parcel out of the store, or put it aside with the reason where a person must know."""
+    """The parcel ended: take it out of the store, or put it aside with the reason where the outcome is `kept`.
+
+    A row that only goes may go with the next commit, which saves a flush for most scans.
+    """
 
     request_id: str
     outcome: Outcome
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Take the parcel out of the store without a trace, and at once: after a restart nothing of it may be left."""
+
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +134,5 @@ class Note:
     fields: Mapping[str, Any]
 
 
-Durable = Store | Mark | Settle
+Durable = Store | Mark | Settle | Drop
 Effect = Durable | Fetch | Send | ProbeSoon | Hurry | TakeOffer | Signal | Rest | Show | Say | Report | Answer | Note

@@ -13,43 +13,24 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.effects import Durable, Mark, Settle, Store
+from agent import store_file
+from agent.effects import Drop, Durable, Mark, Settle, Store
 from agent.hub.messages import BusMessage
 from agent.parcel import Outcome, Parcel
+from agent.salvage import checksum
 from agent.stamps import Stamp
 
 log = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE parcels (
-    sequence   INTEGER PRIMARY KEY,
-    request_id TEXT NOT NULL UNIQUE,
-    kind       TEXT NOT NULL,
-    message    TEXT NOT NULL,
-    origin     TEXT NOT NULL,
-    replay     INTEGER NOT NULL,
-    lifetime   REAL NOT NULL,
-    boot       TEXT NOT NULL,
-    since_boot REAL NOT NULL,
-    wall       REAL NOT NULL,
-    sure       INTEGER NOT NULL,
-    attempted  INTEGER NOT NULL DEFAULT 0,
-    outcome    TEXT,
-    reason     TEXT,
-    bytes      INTEGER NOT NULL
-) STRICT;
-CREATE INDEX dead ON parcels (sequence) WHERE outcome IS NOT NULL;
-"""
-_COLUMNS = "sequence, request_id, kind, message, origin, replay, lifetime, boot, since_boot, wall, sure, attempted"
+_COLUMNS = (
+    "sequence, request_id, kind, message, origin, replay, lifetime, boot, since_boot, wall, sure, attempted, checksum"
+)
 _DEAD_LETTERS = 1000
 """Dead letters kept: enough for a person to see what went wrong, too few to fill a card."""
 
@@ -66,6 +47,8 @@ class OutboxCounts:
     bytes: int
     """Bytes of the messages waiting; the files are a little larger."""
     dead: int
+    flushes: int = 0
+    """Commits since the start, each of which is a write and a flush of the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,67 +70,32 @@ class Outbox:
         self._db: sqlite3.Connection | None = None
         self._next = 1
         self._waiting: dict[str, int] = {}
-        """Bytes by request id, of what waits."""
+        """The places of what waits, by request id."""
         self._bytes = 0
         self._dead = 0
+        self._flushes = 0
 
     # -- opening and closing
 
     def open(self) -> None:
         """Open the store, making it where there is none. Idempotent.
 
-        A store that cannot be read is set aside under another name, never deleted, and a new one begun.
+        A damaged one is set aside under another name, never deleted, and what is good in it goes on in a new one.
         """
         if self._db is not None:
             return
         try:
-            self._connect()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
-                raise OutboxError(_why(error, self._path)) from error
-            self._set_aside(error)
-            try:
-                self._connect()
-            except sqlite3.Error as again:
-                raise OutboxError(_why(again, self._path)) from again
-
-    def _connect(self) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Made here first, so that what people scanned is never readable by others, not even for a moment.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise OutboxError(f"the store {self._path} cannot be opened: {error.strerror}") from error
-        db = sqlite3.connect(self._path, isolation_level=None, timeout=1.0, check_same_thread=False)
-        try:
-            db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA temp_store=MEMORY")
-            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("the integrity check found damage")
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_SCHEMA_VERSION}; COMMIT")
-            rows = db.execute("SELECT request_id, bytes FROM parcels WHERE outcome IS NULL").fetchall()
+            db = store_file.open_store(self._path)
+            rows = db.execute("SELECT request_id, sequence, bytes FROM parcels WHERE outcome IS NULL").fetchall()
             self._next = (db.execute("SELECT max(sequence) FROM parcels").fetchone()[0] or 0) + 1
             self._dead = db.execute("SELECT count(*) FROM parcels WHERE outcome IS NOT NULL").fetchone()[0]
-        except BaseException:
-            db.close()
-            raise
-        self._waiting = dict(rows)
-        self._bytes = sum(self._waiting.values())
+        except sqlite3.Error as error:
+            raise OutboxError(_why(error, self._path)) from error
+        except OSError as error:
+            raise OutboxError(f"the store {self._path} cannot be opened: {error.strerror}") from error
+        self._waiting = {request_id: sequence for request_id, sequence, _ in rows}
+        self._bytes = sum(size for _, _, size in rows)
         self._db = db
-
-    def _set_aside(self, error: sqlite3.Error) -> None:
-        stamp = time.strftime("%Y%m%dT%H%M%S")
-        aside = self._path.with_name(f"{self._path.stem}.damaged-{stamp}-{os.getpid()}{self._path.suffix}")
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{self._path}{suffix}", f"{aside}{suffix}")
-        log.error(
-            "the store was damaged and has been set aside; a new one was begun",
-            extra={"store": str(self._path), "aside": str(aside), "reason": str(error)},
-        )
 
     def close(self) -> None:
         """Close the store. Idempotent, raises nothing."""
@@ -165,28 +113,31 @@ class Outbox:
             return
         self.open()
         db = self._connection()
-        named = [change.parcel.request_id if isinstance(change, Store) else change.request_id for change in changes]
-        before = {name: self._waiting.get(name) for name in named}
-        dead, following = self._dead, self._next
+        before = self._bytes, self._dead, self._next
+        undo: list[tuple[str, int | None]] = []
         try:
             db.execute("BEGIN IMMEDIATE")
             for change in changes:
+                request_id = change.parcel.request_id if isinstance(change, Store) else change.request_id
+                undo.append((request_id, self._waiting.get(request_id)))
                 match change:
                     case Store(parcel):
                         self._store(db, parcel)
-                    case Mark(request_id):
-                        db.execute("UPDATE parcels SET attempted = 1 WHERE request_id = ?", (request_id,))
-                    case Settle(request_id, outcome, reason):
-                        self._settle(db, request_id, outcome, reason)
+                    case Mark():
+                        self._mark(db, request_id)
+                    case Settle(_, outcome, reason) if outcome.kept:
+                        self._put_aside(db, request_id, outcome, reason)
+                    case Settle() | Drop():
+                        self._delete(db, request_id)
             db.execute("COMMIT")
         except (sqlite3.Error, OutboxError) as error:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
-            for name, size in before.items():
-                self._forget(name)
-                if size is not None:
-                    self._remember(name, size)
-            self._dead, self._next = dead, following
+            for name, sequence in reversed(undo):
+                self._waiting.pop(name, None)
+                if sequence is not None:
+                    self._waiting[name] = sequence
+            self._bytes, self._dead, self._next = before
             if isinstance(error, OutboxError):
                 raise
             if not isinstance(error, sqlite3.IntegrityError):
@@ -194,6 +145,7 @@ class Outbox:
                 # anew.
                 self.close()
             raise OutboxError(_why(error, self._path)) from error
+        self._flushes += 1
 
     def _store(self, db: sqlite3.Connection, parcel: Parcel) -> None:
         message = parcel.message
@@ -201,40 +153,48 @@ class Outbox:
         size = len(text.encode())
         if len(self._waiting) >= self._max_messages or self._bytes + size > self._max_bytes:
             raise OutboxError(f"the store is full ({len(self._waiting)} messages wait for the hub)")
+        if parcel.request_id in self._waiting:
+            raise OutboxError(f"the message {parcel.request_id} is kept already")
         made = parcel.made
         db.execute(
-            f"INSERT INTO parcels ({_COLUMNS}, bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT INTO parcels ({_COLUMNS}, bytes) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 *(self._next, parcel.request_id, parcel.kind, text, parcel.origin, parcel.replay, parcel.lifetime),
-                *(made.boot, made.since_boot, made.wall, made.sure, parcel.attempted, size),
+                *(made.boot, made.since_boot, made.wall, made.sure, parcel.attempted),
+                *(checksum(parcel.request_id, parcel.kind, text, parcel.origin), size),
             ),
         )
-        self._next += 1
-        self._remember(parcel.request_id, size)
-
-    def _settle(self, db: sqlite3.Connection, request_id: str, outcome: Outcome, reason: str) -> None:
-        known = self._forget(request_id)
-        if known and outcome.kept:
-            db.execute("UPDATE parcels SET outcome = ?, reason = ? WHERE request_id = ?", (outcome, reason, request_id))
-            self._dead += 1
-            while self._dead > _DEAD_LETTERS:
-                db.execute(
-                    "DELETE FROM parcels WHERE sequence = (SELECT min(sequence) FROM parcels WHERE outcome IS NOT NULL)"
-                )
-                self._dead -= 1
-        elif known or not outcome.kept:
-            gone = db.execute("DELETE FROM parcels WHERE request_id = ?", (request_id,)).rowcount
-            if not known:
-                self._dead -= gone
-
-    def _remember(self, request_id: str, size: int) -> None:
-        self._waiting[request_id] = size
+        self._waiting[parcel.request_id] = self._next
         self._bytes += size
+        self._next += 1
 
-    def _forget(self, request_id: str) -> bool:
-        size = self._waiting.pop(request_id, None)
-        self._bytes -= size or 0
-        return size is not None
+    def _mark(self, db: sqlite3.Connection, request_id: str) -> None:
+        if (sequence := self._waiting.get(request_id)) is not None:
+            db.execute("UPDATE parcels SET attempted = 1 WHERE sequence = ?", (sequence,))
+
+    def _put_aside(self, db: sqlite3.Connection, request_id: str, outcome: Outcome, reason: str) -> None:
+        sequence = self._waiting.pop(request_id, None)
+        if sequence is None:
+            return  # it ended before
+        (size,) = db.execute(
+            "UPDATE parcels SET outcome = ?, reason = ? WHERE sequence = ? RETURNING bytes", (outcome, reason, sequence)
+        ).fetchone()
+        self._bytes -= size
+        self._dead += 1
+        while self._dead > _DEAD_LETTERS:
+            db.execute(
+                "DELETE FROM parcels WHERE sequence = (SELECT min(sequence) FROM parcels WHERE outcome IS NOT NULL)"
+            )
+            self._dead -= 1
+
+    def _delete(self, db: sqlite3.Connection, request_id: str) -> None:
+        sequence = self._waiting.pop(request_id, None)
+        if sequence is not None:
+            (size,) = db.execute("DELETE FROM parcels WHERE sequence = ? RETURNING bytes", (sequence,)).fetchone()
+            self._bytes -= size
+        elif self._dead:
+            query = "DELETE FROM parcels WHERE outcome IS NOT NULL AND request_id = ?"
+            self._dead -= db.execute(query, (request_id,)).rowcount
 
     # -- reading
 
@@ -263,7 +223,7 @@ class Outbox:
 
     def counts(self) -> OutboxCounts:
         """How full the store is; reads nothing."""
-        return OutboxCounts(len(self._waiting), self._bytes, self._dead)
+        return OutboxCounts(len(self._waiting), self._bytes, self._dead, self._flushes)
 
     def _read(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         self.open()
@@ -280,12 +240,11 @@ class Outbox:
 
 def _parcel(row: Sequence[Any]) -> Parcel | None:
     """The parcel in a row; None for a row nobody can read, which stays where it is for a person to look at."""
-    sequence, request_id, kind, text, origin, replay, lifetime, boot, since_boot, wall, sure, attempted = row[:12]
-    try:
-        name, data, context = json.loads(text)
-    except ValueError:
-        log.error("a row of the store cannot be read", extra={"request_id": request_id})
+    sequence, request_id, kind, text, origin, replay, lifetime, boot, since_boot, wall, sure, attempted, own = row[:13]
+    if checksum(request_id, kind, text, origin) != own:
+        log.error("a row of the store is damaged; it stays there and is not sent", extra={"request_id": request_id})
         return None
+    name, data, context = json.loads(text)
     return Parcel(
         request_id=request_id,
         kind=kind,
@@ -297,10 +256,6 @@ def _parcel(row: Sequence[Any]) -> Parcel | None:
         sequence=sequence,
         attempted=bool(attempted),
     )
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _why(error: sqlite3.Error, path: Path) -> str:
