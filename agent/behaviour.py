@@ -2,20 +2,19 @@
 
 `handle(event, now)` answers with effects in the order they must be carried out. It opens nothing, waits for nothing and
 asks no clock, so every rule of the device can be read and tested as a table of events and effects. What goes out when
-is `delivery`'s business, what an input means is `inputs`'; this is what the person sees and hears of it.
+is `delivery`'s business, what an input means is `inputs`', and what the person is told of it all is the `panel`'s.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
-from agent import inputs
 from agent.config import Config
 from agent.delivery import Delivery, DeliveryTerms, Ending
-from agent.effects import Answer, Effect, Hurry, Note, Report, Rest, Say, Show, Signal, Store, TakeOffer
+from agent.effects import Answer, Effect, Hurry, Note, Report, Say, Send, Signal, Store, TakeOffer
 from agent.events import (
     Event,
     Fetched,
@@ -29,47 +28,20 @@ from agent.events import (
 )
 from agent.hub.events import EVENT_OVOS_UTTERANCE_SPEAK, EVENT_POLICY_DENIED, EVENT_SPEAK
 from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkTrouble, LinkUp
-from agent.hub.protocol.causes import Cause
 from agent.inputs import Inputs
+from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
-from agent.screen import Screen
 from agent.stamps import StampSource, age
 from agent.status import EVENT_STATUS
-from agent.words import Word, Words
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
 
-_GRACE_SECONDS = 3.0
-"""A link gone for less is nobody's business: an ordinary reconnect takes one or two."""
 _FRESH_SECONDS = 60.0
 """The person who made an input this long ago has left: what becomes of it is shown, not beeped or spoken."""
 _CHANGE_SECONDS = 5.0
 """Changes of the device's health within this time are reported to the hub as one."""
 
-_SCAN_REFUSED = {
-    "too long": Word.TOO_LONG,
-    "undecodable": Word.UNDECODABLE,
-    "empty": Word.EMPTY,
-    "check digit": Word.CHECK_DIGIT,
-    "incomplete": Word.INCOMPLETE,
-    "not GS1": Word.NOT_GS1,
-}
-_STATUS = {
-    Outcome.DONE: Word.DONE,
-    Outcome.UNANSWERED: Word.UNANSWERED,
-    Outcome.REFUSED: Word.REFUSED,
-    Outcome.EXPIRED: Word.EXPIRED,
-    Outcome.UNKNOWN: Word.UNKNOWN,
-}
-_SIGNAL = {
-    Outcome.DONE: "done",
-    Outcome.UNANSWERED: "unanswered",
-    Outcome.REFUSED: "refused",
-    Outcome.EXPIRED: "refused",
-    Outcome.UNKNOWN: "refused",
-}
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Wish:
     """A request from the command line that still waits for its outcome."""
 
@@ -82,38 +54,32 @@ class Behaviour:
 
     def __init__(self, config: Config, stamps: StampSource, *, chance: Callable[[], float]) -> None:
         """`chance` gives numbers in [0, 1), to spread a fleet's reports."""
-        self._words = Words(config.device.language)
         self._language = config.device.language
         self._status = config.status
         self._stamps = stamps
         self._chance = chance
         self._inputs = Inputs(config, stamps)
+        self._panel = Panel(config.device.language)
         self.delivery = Delivery(
             DeliveryTerms(in_flight=config.hub.in_flight, answer_seconds=config.hub.answer_seconds)
         )
         self.counts: Counter[str] = Counter()
         """What happened since the start, by name; for `status`."""
-        self.lost: dict[tuple[str, str], str] = {}
-        """What is missing now, by kind and name, with the reason."""
         self.status_denied = False
         """Whether the hub said that this device may not report its status."""
-        self._screen = Screen(answer=self._words.say(Word.READY))
-        self._shown: Screen | None = None
-        self._answering: str | None = None
-        self._last_input: str | None = None
         self._wishes: dict[str, _Wish] = {}
         self._session: int | None = None
-        self._link_trouble: str = self._words.say(Word.CONNECTING)
-        self._trouble_from: float | None = None
-        self._identity_trouble = ""
-        self._store_trouble = ""
         self._report_at: float | None = None
-        self._resting = ""
+
+    @property
+    def lost(self) -> dict[tuple[str, str], str]:
+        """What is missing now, by kind and name, with the reason."""
+        return self._panel.lost
 
     def deadline(self, now: float) -> float | None:
         """When `Tick` is due at the latest, or None."""
         moments = [wish.until for wish in self._wishes.values()]
-        others = (self.delivery.deadline(now), self._report_at, self._trouble_from)
+        others = (self.delivery.deadline(now), self._report_at, self._panel.deadline())
         return min([*moments, *(moment for moment in others if moment is not None)], default=None)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -123,8 +89,10 @@ class Behaviour:
         if self.delivery.drained:
             effects.append(TakeOffer())
         effects += self.delivery.pump(now, self._stamps())
-        effects += self._tell(now)
-        return effects
+        for ending in self.delivery.endings:
+            effects += self._ended(ending)
+        self.delivery.endings.clear()
+        return effects + self._panel.changes(now)
 
     # -- one method for each kind of event
 
@@ -133,7 +101,9 @@ class Behaviour:
             case CodeScanned():
                 return self._scanned(event, now)
             case ScanRefused():
-                return self._scan_refused(event)
+                self.counts["scans_refused"] += 1
+                fields = {"scanner": event.scanner, "reason": event.reason, "bytes": len(event.raw)}
+                return [*self._panel.scan_refused(event.reason), Note("info", "scan refused", fields)]
             case ButtonPressed():
                 self.counts["presses"] += 1
                 return self._keep(self._inputs.press(event), now)
@@ -142,15 +112,15 @@ class Behaviour:
             case Fetched():
                 self.delivery.fetched(event)
             case StoreFailed():
-                return self._store_failed(event)
+                return self._store_failed(event, now)
             case StoreWorks():
-                self._store_trouble = ""
+                self._panel.store_trouble("")
             case LinkUp():
                 return self._link_up(event, now)
             case LinkDown():
                 return self._link_down(event, now)
             case LinkTrouble():
-                return self._trouble(event.cause, now)
+                self._panel.link_trouble(event.cause, now)
             case LinkOffer():
                 self.delivery.hold()
             case HubSaid():
@@ -160,9 +130,9 @@ class Behaviour:
             case DeviceFound() | DeviceLost():
                 return self._device(event, now)
             case IdentityFound():
-                self._identity_trouble = ""
+                self._panel.identity_trouble("")
             case IdentityMissing(reason):
-                self._identity_trouble = self._words.say(Word.NO_IDENTITY, reason=reason)
+                self._panel.identity_trouble(reason)
             case Tick():
                 return self._tick(now)
             case Stopping():
@@ -179,22 +149,13 @@ class Behaviour:
         self.counts["scans"] += 1
         return self._keep(parcel, now)
 
-    def _scan_refused(self, fact: ScanRefused) -> list[Effect]:
-        self.counts["scans_refused"] += 1
-        self._last_input = None
-        self._show_input("", self._words.say(_SCAN_REFUSED[fact.reason]))
-        return [
-            Signal("again"),
-            Note("info", "scan refused", {"scanner": fact.scanner, "reason": fact.reason, "bytes": len(fact.raw)}),
-        ]
-
     def _keep(self, parcel: Parcel, now: float) -> list[Effect]:
         """Store first; only what stands behind the store's effect tells anybody."""
+        linked = self._session is not None
         self.delivery.stored(parcel, now)
-        self._last_input = parcel.request_id
-        self._show_input(inputs.title(parcel), self._words.say(Word.KEPT if self._session is None else Word.SENT))
+        self._panel.kept(parcel, linked=linked)
         effects: list[Effect] = [Store(parcel), Signal("accepted")]
-        return effects if self._session is not None else [*effects, Hurry()]
+        return effects if linked else [*effects, Hurry()]
 
     def _requested(self, wish: Requested, now: float) -> list[Effect]:
         try:
@@ -203,29 +164,33 @@ class Behaviour:
             return [Answer(wish.ticket, {"ok": False, "error": str(error)})]
         self.counts["requests"] += 1
         effects = self._keep(parcel, now)
+        own = _Wish(wish.ticket, now + wish.wait_seconds)
         if wish.wait_seconds <= 0:
-            return [*effects, Answer(wish.ticket, {"ok": True, "outcome": "kept", "request_id": parcel.request_id})]
-        self._wishes[parcel.request_id] = _Wish(wish.ticket, now + wish.wait_seconds)
+            return [*effects, _still_kept(own, parcel.request_id)]
+        self._wishes[parcel.request_id] = own
         return effects
 
-    def _store_failed(self, event: StoreFailed) -> list[Effect]:
-        """Nothing was accepted, and the person must hear it as clearly as they would have heard the beep."""
+    def _store_failed(self, event: StoreFailed, now: float) -> list[Effect]:
+        """What was refused is told, and what was held back for it is made good."""
         effects: list[Effect] = []
         self.delivery.not_read()
-        for change in event.changes:
-            if not isinstance(change, Store):
-                continue
-            request_id = change.parcel.request_id
+        self._panel.tell_again()
+        refused = {change.parcel.request_id: change.parcel for change in event.changes if isinstance(change, Store)}
+        no = {"ok": False, "error": f"not accepted: {event.reason}"}
+        for effect in reversed(event.held_back):
+            if isinstance(effect, Send):
+                self.delivery.not_sent(effect.message, now)
+            elif isinstance(effect, Answer):
+                effects.append(Answer(effect.ticket, no) if effect.answer.get("request_id") in refused else effect)
+        for request_id, parcel in refused.items():
             self.counts["not_stored"] += 1
             self.delivery.not_stored(request_id)
-            self._show_input(inputs.title(change.parcel), self._words.say(Word.NOT_SAVED, reason=event.reason))
-            effects.append(Signal("refused"))
+            effects += self._panel.not_kept(parcel, event.reason)
             wish = self._wishes.pop(request_id, None)
             if wish:
-                effects.append(Answer(wish.ticket, {"ok": False, "error": f"not accepted: {event.reason}"}))
-        if event.reason != self._store_trouble:
+                effects.append(Answer(wish.ticket, no))
+        if self._panel.store_trouble(event.reason):
             effects.append(Note("error", "the store does not take what is scanned", {"reason": event.reason}))
-        self._store_trouble = event.reason
         return effects
 
     def _link_up(self, event: LinkUp, now: float) -> list[Effect]:
@@ -233,8 +198,7 @@ class Behaviour:
         if self._session is not None:  # moved to a better carrier: one session ends where the next begins
             effects += self.delivery.link_down()
         self._session = event.session
-        self._link_trouble = ""
-        self._trouble_from = None
+        self._panel.link_works()
         self.delivery.link_up(event.session)
         return [*effects, *self._report(now, "ready")]
 
@@ -245,20 +209,14 @@ class Behaviour:
         effects = self.delivery.link_down()
         if self.delivery.waiting:
             effects.append(Hurry())  # somebody may stand there for the answer
-        return [*effects, *self._trouble(event.cause, now)]
-
-    def _trouble(self, cause: Cause, now: float) -> list[Effect]:
-        trouble = self._words.say(Word.NO_LINK, reason=self._words.cause(cause))
-        if self._link_trouble == "":
-            self._trouble_from = now + _GRACE_SECONDS
-        self._link_trouble = trouble
-        return []
+        self._panel.link_trouble(event.cause, now)
+        return effects
 
     def _hub_said(self, said: HubSaid, now: float) -> list[Effect]:
         event = said.event
         effects: list[Effect] = []
         if event.name in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK) and event.display_text:
-            self._show_answer(event.display_text, event.request_id)
+            self._panel.answered(event.display_text, event.request_id)
             if self.delivery.fresh(event.request_id, self._stamps(), _FRESH_SECONDS):
                 effects.append(Say(event.display_text, event.lang or self._language))
         elif event.name == EVENT_POLICY_DENIED and event.data.get("denied_type") == EVENT_STATUS:
@@ -284,28 +242,23 @@ class Behaviour:
 
     def _tick(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        if self._trouble_from is not None and now >= self._trouble_from:
-            self._trouble_from = None
         if self._report_at is not None and now >= self._report_at:
             effects += self._report(now, "ready")
         for request_id, wish in list(self._wishes.items()):
             if now >= wish.until:
                 del self._wishes[request_id]
-                effects.append(Answer(wish.ticket, {"ok": True, "outcome": "kept", "request_id": request_id}))
+                effects.append(_still_kept(wish, request_id))
         return effects
 
     def _stopping(self) -> list[Effect]:
-        self._screen = Screen(answer=self._words.say(Word.STOPPED))
-        effects: list[Effect] = [Show(self._screen), Rest("")]
-        self._shown = self._screen
-        for request_id, wish in self._wishes.items():
-            effects.append(Answer(wish.ticket, {"ok": True, "outcome": "kept", "request_id": request_id}))
+        effects = self._panel.stopped()
+        effects += [_still_kept(wish, request_id) for request_id, wish in self._wishes.items()]
         self._wishes.clear()
         if self._session is not None and self._status.emit and not self.status_denied:
             effects.append(Report(self._session, "stopping"))
         return effects
 
-    # -- what the person sees and hears
+    # -- what others are told
 
     def _report(self, now: float, state: str) -> list[Effect]:
         if self._session is None or not self._status.emit or self.status_denied:
@@ -314,23 +267,6 @@ class Behaviour:
         self._report_at = now + self._status.every_seconds * (1 + self._chance() / 10)
         return [Report(self._session, state)]
 
-    def _tell(self, now: float) -> list[Effect]:
-        """The effects by which the person learns of what ended, and the screen when it changed."""
-        effects: list[Effect] = []
-        for ending in self.delivery.endings:
-            effects += self._ended(ending)
-        self.delivery.endings.clear()
-        quiet = self._trouble_from is not None and now < self._trouble_from
-        resting = "attention" if self._identity_trouble else "offline" if self._link_trouble and not quiet else ""
-        if resting != self._resting:
-            self._resting = resting
-            effects.append(Rest(resting))
-        screen = replace(self._screen, trouble=self._worst_trouble(quiet))
-        if screen != self._shown:
-            self._shown = screen
-            effects.append(Show(screen))
-        return effects
-
     def _ended(self, ending: Ending) -> list[Effect]:
         parcel, outcome = ending.parcel, ending.outcome
         self.counts[outcome] += 1
@@ -338,35 +274,16 @@ class Behaviour:
         if outcome is not Outcome.DONE:
             fields = {"request_id": parcel.request_id, "origin": parcel.origin, "reason": ending.reason}
             effects.append(Note("info", f"{parcel.kind} {outcome}", fields))
-        if parcel.request_id == self._last_input or outcome.kept:
-            self._show_input(inputs.title(parcel), self._words.say(_STATUS[outcome], reason=ending.reason))
-        if outcome.kept or age(parcel.made, self._stamps()) < _FRESH_SECONDS:
-            effects.append(Signal(_SIGNAL[outcome]))
+        effects += self._panel.ended(ending, fresh=age(parcel.made, self._stamps()) < _FRESH_SECONDS)
         wish = self._wishes.pop(parcel.request_id, None)
         if wish:
             answer = {"ok": outcome is Outcome.DONE, "outcome": outcome.value, "request_id": parcel.request_id}
             effects.append(Answer(wish.ticket, {**answer, "text": ending.text, "reason": ending.reason}))
         return effects
 
-    def _show_input(self, title: str, status: str) -> None:
-        self._screen = replace(self._screen, title=title, status=status)
 
-    def _show_answer(self, text: str, request_id: str | None) -> None:
-        """The fragments of one answer stand together; another answer takes their place."""
-        together = request_id is not None and request_id == self._answering
-        self._answering = request_id
-        self._screen = replace(self._screen, answer=f"{self._screen.answer} {text}" if together else text)
-
-    def _worst_trouble(self, quiet: bool) -> str:
-        if self._store_trouble:
-            return self._words.say(Word.NOT_SAVED, reason=self._store_trouble)
-        if self._identity_trouble:
-            return self._identity_trouble
-        if self._link_trouble and not quiet:
-            return self._link_trouble
-        for (_, name), reason in self.lost.items():
-            return self._words.say(Word.LOST, name=name, reason=reason)
-        return ""
+def _still_kept(wish: _Wish, request_id: str) -> Answer:
+    return Answer(wish.ticket, {"ok": True, "outcome": "kept", "request_id": request_id})
 
 
 _ALLOW_STATUS = (

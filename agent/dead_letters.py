@@ -12,9 +12,8 @@ from typing import Any
 from agent import inputs
 from agent.control_commands import ALL
 from agent.delivery import Delivery
-from agent.effects import Durable, Settle, Store
+from agent.effects import Drop, Durable, Store
 from agent.outbox import DeadLetter, Outbox, OutboxError
-from agent.parcel import Outcome
 from agent.stamps import StampSource, age
 
 _MOST_SHOWN = 100
@@ -61,7 +60,7 @@ class DeadLetters:
         def renewed(letter: DeadLetter) -> tuple[Durable, ...]:
             parcel = replace(letter.parcel, made=self._stamps(), attempted=False, sequence=0)
             # Behind what waits, as what is scanned now would be.
-            return Settle(parcel.request_id, Outcome.EXPIRED), Store(parcel)
+            return Drop(parcel.request_id), Store(parcel)
 
         answer, changes = self._change(request_id, renewed)
         for change in changes:
@@ -71,7 +70,7 @@ class DeadLetters:
 
     def drop(self, request_id: str) -> dict[str, Any]:
         """Forget one, or "all"."""
-        return self._change(request_id, lambda letter: (Settle(letter.parcel.request_id, Outcome.EXPIRED),))[0]
+        return self._change(request_id, lambda letter: (Drop(letter.parcel.request_id),))[0]
 
     def _change(
         self, request_id: str, orders: Callable[[DeadLetter], tuple[Durable, ...]]

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.effects import Effect, Fetch, Mark, ProbeSoon, Send, Settle
+from agent.effects import Drop, Effect, Fetch, Mark, ProbeSoon, Send, Settle
 from agent.events import Fetched
 from agent.hub.events import (
     EVENT_INTENT_FAILURE,
@@ -32,7 +32,8 @@ from agent.hub.events import (
     EVENT_UTTERANCE_HANDLED,
     ThalovantEvent,
 )
-from agent.parcel import Outcome, Parcel
+from agent.hub.messages import BusMessage
+from agent.parcel import Outcome, Parcel, dated
 from agent.stamps import Stamp, age
 
 _BATCH = 64
@@ -58,6 +59,8 @@ class DeliveryTerms:
     """After "no skill took it": how long a fallback's answer may still come (wire reference, messages.md section 6)."""
     passing_seconds: float = 10.0
     """Pause after a denial that will pass by itself."""
+    disk_seconds: float = 2.0
+    """Pause after the disk did not take the note that a parcel is about to be sent."""
     doubt_seconds: float = 2.0
     """How long the parcels that may own one denial are waited for before they are sent again, alone."""
 
@@ -153,6 +156,13 @@ class Delivery:
         """The store could not be read: ask again when there is reason to."""
         self._fetching = False
 
+    def not_sent(self, message: BusMessage, now: float) -> None:
+        """The message stayed here, since the disk did not take what had to be noted before it: it goes first again."""
+        flight = self._flights.get(message.request_id or "")
+        if flight is not None:
+            self._put_back(flight, attempted=False)
+            self._paused_until = now + self._terms.disk_seconds
+
     def fetched(self, event: Fetched) -> None:
         """The store's answer: the oldest parcels that were behind the cursor."""
         self._fetching = False
@@ -161,12 +171,6 @@ class Delivery:
             self._cursor = max(self._cursor, parcel.sequence)
             if parcel.request_id not in self._flights:
                 self._waiting.append(parcel)
-
-    def recall(self) -> None:
-        """Parcels behind the cursor came back to life (a dead letter sent again): read the store from its beginning."""
-        self._waiting.clear()
-        self._cursor = 0
-        self._more = True
 
     def link_up(self, session: int) -> None:
         """The link has a session; from now on parcels go out on it."""
@@ -179,7 +183,7 @@ class Delivery:
         self._session = None
         self._doubt_ends = None
         effects: list[Effect] = []
-        for flight in reversed(self._flights.values()):
+        for flight in reversed(list(self._flights.values())):
             if flight.spoken or flight.unmatched_at is not None:
                 # The hub had it and said something; only its last word was lost with the link.
                 effects += self._end(flight, Outcome.DONE if flight.spoken else Outcome.UNANSWERED)
@@ -272,7 +276,7 @@ class Delivery:
                 return self._finish(parcel, Outcome.UNKNOWN, "it was on its way when the device stopped")
             effects.append(Mark(parcel.request_id))
         self._flights[parcel.request_id] = _Flight(replace(parcel, attempted=True), now)
-        return [*effects, Send(parcel.message, self._session)]
+        return [*effects, Send(dated(parcel, stamp), self._session)]
 
     def _end(self, flight: _Flight, outcome: Outcome, reason: str = "") -> list[Effect]:
         self._flights.pop(flight.parcel.request_id, None)
@@ -285,6 +289,8 @@ class Delivery:
             while len(self._unknown) > _REMEMBERED:
                 self._unknown.popitem(last=False)
         self.endings.append(Ending(parcel, outcome, reason, text))
+        if not parcel.replay and outcome not in (Outcome.REFUSED, Outcome.UNKNOWN):
+            return [Drop(parcel.request_id)]  # a wish of a moment that is over, and no row of it may speak of a doubt
         return [Settle(parcel.request_id, outcome, reason)]
 
     def _put_back(self, flight: _Flight, *, attempted: bool = True) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.effects import Durable
+from agent.effects import Durable, Effect
 from agent.hub.link_events import LinkEvent
 from agent.parcel import Parcel
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
@@ -21,10 +21,12 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """The disk did not take these changes; nothing that depended on them was done."""
+    """The disk did not take these changes."""
 
     changes: tuple[Durable, ...]
     reason: str
+    held_back: tuple[Effect, ...] = ()
+    """The orders that stood behind them, in their order: none of these was carried out."""
 
 
 @dataclass(frozen=True, slots=True)

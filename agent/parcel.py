@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from agent.hub.messages import BusMessage
-from agent.stamps import Stamp
+from agent.stamps import Stamp, age, wall_time
 
 
 class Outcome(StrEnum):
@@ -19,14 +20,14 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """The hub's policy denied it; the reason goes with it."""
     EXPIRED = "expired"
-    """Its time ran out before it could be sent."""
+    """Its time ran out before the hub answered."""
     UNKNOWN = "unknown"
     """It was sent and never answered; nobody can say whether the hub acted on it."""
 
     @property
     def kept(self) -> bool:
-        """Whether the parcel is put aside for a person: the hub refused it, or nobody knows."""
-        return self in (Outcome.REFUSED, Outcome.UNKNOWN)
+        """Whether it ended badly, so that a person must hear of it, and may want to send it again."""
+        return self in (Outcome.REFUSED, Outcome.EXPIRED, Outcome.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +50,19 @@ class Parcel:
     """Its place in the store, given by the store."""
     attempted: bool = False
     """Whether it may already have reached the hub."""
+
+
+def dated(parcel: Parcel, now: Stamp) -> BusMessage:
+    """The parcel's message with what the device knows of its age, in `context.made_at`.
+
+    `time` is UTC by the device's clock and right when `sure`; `age_seconds` needs no clock and is never too long. A
+    clock that the network sets while the message waits makes the time sure afterwards.
+    """
+    wall, sure = wall_time(parcel.made, now)
+    made_at = {
+        "time": datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "sure": sure,
+        "age_seconds": round(age(parcel.made, now), 3),
+    }
+    message = parcel.message
+    return replace(message, context={**message.context, "made_at": made_at})

@@ -13,6 +13,7 @@ from typing import Any, Protocol, assert_never
 from agent.commits import Commits, Failure
 from agent.effects import (
     Answer,
+    Drop,
     Durable,
     Effect,
     Fetch,
@@ -78,10 +79,13 @@ class Performer:
 
     def carry_out(self, orders: Sequence[Sequence[Effect]], now: float) -> list[Event]:
         """Carry out the effects of several events, in order; the events that come of it must be handled next."""
-        failures = self._commits.commit([_durable(effects) for effects in orders], now)
+        # What ended before the next one leaves is on the disk by then: a plug pulled after it repeats that one alone.
+        sends = any(isinstance(effect, Send) for effects in orders for effect in effects)
+        failures = self._commits.commit([_durable(effects) for effects in orders], now, settle=sends)
         events: list[Event] = []
         for effects, failure in zip(orders, failures, strict=True):
-            for effect in _allowed(effects, failure):
+            allowed = _allowed(effects, failure)
+            for effect in allowed:
                 if isinstance(effect, Fetch):
                     fetched = self._commits.fetch(effect, now)
                     events += [fetched] if fetched else []
@@ -91,12 +95,12 @@ class Performer:
                 except Exception:  # one order that fails must not take the others along
                     log.exception("an order could not be carried out", extra={"order": type(effect).__name__})
             if failure is not None:
-                events.append(StoreFailed(failure.changes, failure.reason))
+                events.append(StoreFailed(failure.changes, failure.reason, tuple(effects[len(allowed) :])))
         return events
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case Store() | Mark() | Settle() | Fetch():
+            case Store() | Mark() | Settle() | Drop() | Fetch():
                 pass  # done by now
             case Send(message, session):
                 self._link.send(message, session)

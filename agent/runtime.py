@@ -39,7 +39,7 @@ from agent.outbox import Outbox
 from agent.performer import Performer
 from agent.stamps import SystemStamps
 from agent.state_folder import KEYS, OUTBOX, StateFolder, in_memory
-from agent.status import EVENT_STATUS, Status
+from agent.status import EVENT_STATUS, Card, Status
 from agent.tasks import Task
 from agent.watchdog import Notifier, Watchdog, watchdog_seconds
 from agent.workers import Workers
@@ -109,6 +109,7 @@ class Runtime:
         self._inbox: Inbox[Event | Task] = Inbox()
         self._stamps = SystemStamps()
         self._state = StateFolder(config.identity.state)
+        self._volatile = False
         self._outbox = Outbox(
             config.identity.state / OUTBOX,
             max_messages=config.outbox.max_messages,
@@ -154,9 +155,10 @@ class Runtime:
         """Run until `stop`. Raises StateFolderError, before anything was begun, when another agent runs here."""
         self._state.claim()
         try:
-            if in_memory(self._state.path):
+            self._volatile = in_memory(self._state.path)
+            if self._volatile:
                 log.warning(
-                    "the state folder is in memory: scans that wait, and the device's key, are lost with the power",
+                    "scans do not survive a power cut here, nor does the device's key: the state folder is in memory",
                     extra={"folder": str(self._state.path)},
                 )
             self._core.begin()
@@ -173,6 +175,7 @@ class Runtime:
         self._notifier.stopping()
         self._devices.end_inputs(_SCANNERS_SECONDS)
         self._core.finish()
+        self._commits.flush()
         self._linking.leave()
         self._devices.end_outputs()
         self._control_end.set()
@@ -205,10 +208,18 @@ class Runtime:
             identity_trouble=self._linking.identity_trouble,
             store_trouble=self._commits.trouble,
             link=self._linking.snapshot(),
-            outbox=self._outbox.counts(),
+            outbox=self._commits.counts(),
+            card=self._card(),
             inputs=inputs,
             outputs=outputs,
             counts=self._behaviour.counts | Counter(inbox_full=self._inbox.refused),
+        )
+
+    def _card(self) -> Card:
+        return Card(
+            flushes=self._outbox.counts().flushes,
+            written_bytes=device_status.written_bytes(),
+            survives_power_cut=not self._volatile,
         )
 
     def _hide_secrets(self, identity: ThalovantIdentity) -> None:

@@ -17,6 +17,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CLOCK_WAS_SET = Path("/run/systemd/timesync/synchronized")
 _BUILT = 1_735_689_600.0
 """2025-01-01: a clock that says less was never set."""
+_LAST_SECOND = 253_402_300_799.0
+"""The end of the year 9999, which is the last a date can be written for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,16 @@ def age(stamp: Stamp, now: Stamp) -> float:
     if stamp.sure and now.sure:
         return max(now.since_boot, now.wall - stamp.wall)
     return now.since_boot
+
+
+def wall_time(stamp: Stamp, now: Stamp) -> tuple[float, bool]:
+    """When `stamp` was, in seconds since 1970, and whether that is sure.
+
+    A clock set later in the same boot tells the moment afterwards; over a reboot only what was sure then is.
+    """
+    if not stamp.sure and now.sure and stamp.boot == now.boot:
+        return now.wall - age(stamp, now), True
+    return min(max(stamp.wall, 0.0), _LAST_SECOND), stamp.sure
 
 
 class StampSource(Protocol):

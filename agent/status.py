@@ -10,6 +10,7 @@ import functools
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,6 +70,35 @@ def parts(config: Config, lost: Mapping[tuple[str, str], str]) -> tuple[list[Par
     return inputs, outputs
 
 
+def written_bytes(io: Path = Path("/proc/self/io")) -> int | None:
+    """Bytes this process had written to its disks, by the kernel's count; None where it does not say."""
+    try:
+        fields = dict(line.split(": ") for line in io.read_text().splitlines())
+        return int(fields["write_bytes"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What the device does to its card, and the card to what is scanned."""
+
+    flushes: int
+    """Commits of the store since the start."""
+    written_bytes: int | None
+    """By the whole process, since its start."""
+    survives_power_cut: bool
+    """False where the state folder lies in memory."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON data."""
+        return {
+            "flushes": self.flushes,
+            "written_bytes": self.written_bytes,
+            "survives_power_cut": self.survives_power_cut,
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The device at one moment."""
@@ -89,6 +119,7 @@ class Status:
     link: LinkSnapshot | None
     """None while there is no identity to dial with."""
     outbox: OutboxCounts
+    card: Card
     inputs: Sequence[Part]
     outputs: Sequence[Part]
     counts: Mapping[str, int]
@@ -101,7 +132,7 @@ class Status:
             return "attention"
         if self.link is None or self.link.state not in {"up", "degraded"}:
             return "offline"
-        missing = any(part.trouble for part in (*self.inputs, *self.outputs))
+        missing = any(part.trouble for part in (*self.inputs, *self.outputs)) or not self.card.survives_power_cut
         return "degraded" if missing or self.link.state == "degraded" else "ready"
 
     @property
@@ -132,6 +163,7 @@ class Status:
                 "dead": self.outbox.dead,
                 "trouble": self.store_trouble,
             },
+            "card": self.card.as_dict(),
             "inputs": [part.as_dict() for part in self.inputs],
             "outputs": [part.as_dict() for part in self.outputs],
             "counts": dict(self.counts),

@@ -14,7 +14,7 @@ from agent.cli import main
 from agent.commands.asking import duration
 from agent.identity_source import load_identity
 from agent.outbox import OutboxCounts
-from agent.status import Part, Status
+from agent.status import Card, Part, Status
 from tests.agent.stages import control_server
 
 IDENTITY = {"access_key": "K3Y-of-it", "password": "S3CRET-of-it", "site_id": "shop", "default_master": "wss://hub"}
@@ -43,6 +43,7 @@ STATUS = Status(
     store_trouble="",
     link=None,
     outbox=OutboxCounts(2, 900, 1),
+    card=Card(flushes=2, written_bytes=8192, survives_power_cut=True),
     inputs=[Part(kind="scanner", name="counter", trouble="unplugged")],
     outputs=[Part(kind="display", name="screen")],
     counts={"scans": 7},

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agent.commits import Commits
-from agent.effects import Fetch, Mark, Settle, Store
+from agent.effects import Drop, Fetch, Mark, Settle, Store
 from agent.events import Fetched, StoreFailed, StoreWorks
 from agent.parcel import Outcome
 from tests.agent.stores import STAMP, Disk, parcel
@@ -70,7 +70,7 @@ def test_a_dead_disk_is_not_tried_for_every_event_of_a_round(disk):
 def test_a_settled_parcel_that_could_not_be_deleted_is_when_the_disk_works_again(disk, commits):
     commits.commit(stores("a", "b"), 0.0)
     disk.fail()
-    (failure,) = commits.commit([[Settle("a", Outcome.DONE)]], 10.0)
+    (failure,) = commits.commit([[Settle("a", Outcome.DONE)]], 10.0, settle=True)
     assert failure.binding == ()
     assert commits.trouble
     disk.mend()
@@ -108,6 +108,57 @@ def test_a_full_store_recovers_when_there_is_room(tmp_path):
     assert commits.tick(2.0) == []
     commits.commit([[Settle("a", Outcome.DONE)]], 3.0)
     assert commits.tick(4.0) == [StoreWorks()]
+
+
+def test_what_was_answered_goes_with_the_next_scan(disk, commits):
+    commits.commit(stores("a"), 0.0)
+    flushes = disk.outbox.counts().flushes
+    assert commits.commit([[Settle("a", Outcome.DONE)]], 1.0) == [None]
+    assert disk.outbox.counts().flushes == flushes
+    assert commits.counts().waiting == 0
+    commits.commit(stores("b"), 2.0)
+    assert disk.waiting() == ["b"]
+    assert disk.outbox.counts().flushes == flushes + 1
+
+
+def test_what_was_answered_goes_at_the_latest_after_some_seconds(disk, commits):
+    commits.commit(stores("a"), 0.0)
+    commits.commit([[Settle("a", Outcome.DONE)]], 1.0)
+    due = commits.deadline()
+    assert due == 6.0
+    assert commits.tick(5.9) == []
+    assert disk.waiting() == ["a"]
+    assert commits.tick(due) == []
+    assert disk.waiting() == []
+    assert commits.deadline() is None
+
+
+@pytest.mark.parametrize("end", [Settle("a", Outcome.REFUSED, "no"), Settle("a", Outcome.EXPIRED), Drop("a")])
+def test_what_a_person_must_know_and_what_must_not_come_back_goes_at_once(disk, commits, end):
+    commits.commit(stores("a"), 0.0)
+    commits.commit([[end]], 1.0)
+    assert disk.waiting() == []
+    assert disk.outbox.counts().dead == (0 if isinstance(end, Drop) else 1)
+
+
+def test_what_was_answered_is_gone_before_the_next_message_leaves_and_at_the_end(disk, commits):
+    commits.commit(stores("a", "b"), 0.0)
+    commits.commit([[Settle("a", Outcome.DONE)]], 1.0, settle=True)
+    assert disk.waiting() == ["b"]
+    commits.commit([[Settle("b", Outcome.DONE)]], 2.0)
+    commits.flush()
+    assert disk.waiting() == []
+
+
+def test_a_row_that_cannot_be_taken_out_is_told_and_is_taken_out_later(disk, commits):
+    commits.commit(stores("a"), 0.0)
+    commits.commit([[Settle("a", Outcome.DONE)]], 1.0)
+    disk.fail()
+    (told,) = commits.tick(6.0)
+    assert isinstance(told, StoreFailed)
+    disk.mend()
+    assert commits.tick(commits.deadline()) == [StoreWorks()]
+    assert disk.waiting() == []
 
 
 def test_a_reason_that_changes_is_told(tmp_path):

@@ -118,16 +118,33 @@ def test_behind_what_could_not_be_kept_nothing_happens(performer, recorder):
 
 def test_what_comes_before_it_has_happened(performer, recorder, disk):
     disk.fail()
-    performer.carry_out([[Hurry(), Mark("a"), Send(parcel("a").message, 1), Store(parcel("b")), Signal("x")]], 0.0)
+    effects = [Hurry(), Mark("a"), Send(parcel("a").message, 1), Store(parcel("b")), Signal("x")]
+    (failed,) = performer.carry_out([effects], 0.0)
     assert recorder.names() == ["hurry"]
+    assert failed.held_back == tuple(effects[1:]), "who decides must hear of all that did not happen"
+
+
+def test_what_was_answered_is_off_the_disk_before_the_next_message_leaves(disk):
+    class Watching(Recorder):
+        def send(self, message, session):
+            self.orders.append(("on disk", disk.waiting()))
+
+    watching = Watching()
+    performer = perform_with(disk, watching)
+    performer.carry_out([[Store(parcel("a")), Store(parcel("b"))]], 0.0)
+    performer.carry_out([[Settle("a", Outcome.DONE), Send(parcel("b").message, 1)]], 0.0)
+    assert watching.of("on disk") == [(["b"],)]
 
 
 def test_an_outcome_is_told_even_where_its_row_stays_for_now(performer, recorder, disk):
     disk.fail()
-    events = performer.carry_out([[Settle("a", Outcome.DONE), Signal("done"), Answer("1", {"ok": True})]], 0.0)
+    events = performer.carry_out(
+        [[Settle("a", Outcome.REFUSED, "no"), Signal("refused"), Answer("1", {"ok": True})]], 0.0
+    )
     assert recorder.names() == ["signal", "answer"]
     (failed,) = events
-    assert failed.changes == (Settle("a", Outcome.DONE),)
+    assert failed.changes == (Settle("a", Outcome.REFUSED, "no"),)
+    assert failed.held_back == ()
 
 
 def test_what_was_fetched_comes_back_as_an_event(performer, disk):

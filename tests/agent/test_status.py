@@ -9,7 +9,7 @@ from agent.config import ButtonConfig, Config, DisplayConfig, LightConfig, Scann
 from agent.hub.link_report import LinkSnapshot
 from agent.hub.protocol.causes import Cause
 from agent.outbox import OutboxCounts
-from agent.status import Part, Status, parts, user_agent, version
+from agent.status import Card, Part, Status, parts, user_agent, version, written_bytes
 
 UP = LinkSnapshot(state="up", protocol="mqtt", since=40.0, drops=2, cause=None)
 
@@ -25,6 +25,7 @@ def status(**changes):
         "store_trouble": "",
         "link": UP,
         "outbox": OutboxCounts(0, 0, 0),
+        "card": Card(flushes=2, written_bytes=8192, survives_power_cut=True),
         "inputs": [Part(kind="scanner", name="counter")],
         "outputs": [],
         "counts": {"scans": 3},
@@ -42,6 +43,7 @@ def link(state, cause=None):
         ({}, "ready"),
         ({"link": link("degraded")}, "degraded"),
         ({"inputs": [Part(kind="scanner", name="counter", trouble="unplugged")]}, "degraded"),
+        ({"card": Card(flushes=0, written_bytes=None, survives_power_cut=False)}, "degraded"),
         ({"link": None}, "offline"),
         ({"link": link("connecting")}, "offline"),
         ({"link": link("offline", Cause.DNS)}, "offline"),
@@ -88,6 +90,7 @@ def test_it_is_plain_json():
             "advice": Cause.DNS.sentence,
         },
         "outbox": {"waiting": 4, "bytes": 500, "dead": 1, "trouble": ""},
+        "card": {"flushes": 2, "written_bytes": 8192, "survives_power_cut": True},
         "inputs": [{"kind": "scanner", "name": "counter", "trouble": ""}],
         "outputs": [],
         "counts": {"scans": 3},
@@ -122,3 +125,12 @@ def test_every_configured_part_is_listed_with_its_trouble():
 def test_the_product_token_is_one_the_hub_takes():
     assert re.fullmatch(r"ThalovantAgent/[0-9][^:\s]*", user_agent())
     assert version() in user_agent()
+
+
+def test_what_the_process_wrote_is_the_kernels_count(tmp_path):
+    io = tmp_path / "io"
+    io.write_text("rchar: 5\nwrite_bytes: 4096\ncancelled_write_bytes: 0\n")
+    assert written_bytes(io) == 4096
+    io.write_text("nonsense")
+    assert written_bytes(io) is None
+    assert written_bytes(tmp_path / "none") is None

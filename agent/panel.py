@@ -1,0 +1,157 @@
+"""What the person in front of the device is told: the screen, the signals, and what the lights rest at.
+
+It decides nothing about scans and links, it is told of them. What changed is put into words once, by `changes`, after
+everything an event led to; a connection that is away for a moment only is not spoken of. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agent import inputs
+from agent.delivery import Ending
+from agent.effects import Effect, Rest, Show, Signal
+from agent.hub.protocol.causes import Cause
+from agent.parcel import Outcome, Parcel
+from agent.screen import Screen
+from agent.words import Word, Words
+from hardware.facts import RefusalReason
+
+_GRACE_SECONDS = 3.0
+"""A link gone for less is nobody's business: an ordinary reconnect takes one or two."""
+
+_SCAN_REFUSED: Mapping[RefusalReason, Word] = {
+    "too long": Word.TOO_LONG,
+    "undecodable": Word.UNDECODABLE,
+    "empty": Word.EMPTY,
+    "check digit": Word.CHECK_DIGIT,
+    "incomplete": Word.INCOMPLETE,
+    "not GS1": Word.NOT_GS1,
+}
+_ENDED: Mapping[Outcome, tuple[Word, str]] = {
+    Outcome.DONE: (Word.DONE, "done"),
+    Outcome.UNANSWERED: (Word.UNANSWERED, "unanswered"),
+    Outcome.REFUSED: (Word.REFUSED, "refused"),
+    Outcome.EXPIRED: (Word.EXPIRED, "refused"),
+    Outcome.UNKNOWN: (Word.UNKNOWN, "refused"),
+}
+"""The words and the signal for each way a parcel can end."""
+
+
+class Panel:
+    """Everything the person sees and hears, but for what the hub has spoken. Not thread-safe: the core's."""
+
+    def __init__(self, language: str) -> None:
+        self._words = Words(language)
+        self.lost: dict[tuple[str, str], str] = {}
+        """What is missing now, by kind and name, with the reason."""
+        self._screen = Screen(answer=self._words.say(Word.READY))
+        self._answering: str | None = None
+        self._last_input: str | None = None
+        self._link_trouble = self._words.say(Word.CONNECTING)
+        self._quiet_until: float | None = None
+        self._identity_trouble = ""
+        self._store_trouble = ""
+        self._shown: Screen | None = None
+        self._resting = ""
+
+    def deadline(self) -> float | None:
+        """When `changes` has something to say at the latest, though nothing happens meanwhile."""
+        return self._quiet_until
+
+    # -- the inputs and what becomes of them
+
+    def kept(self, parcel: Parcel, *, linked: bool) -> None:
+        """An input is in the store; the signal for that stands behind the store's own order."""
+        self._last_input = parcel.request_id
+        self._show_input(inputs.title(parcel), self._words.say(Word.SENT if linked else Word.KEPT))
+
+    def not_kept(self, parcel: Parcel, reason: str) -> list[Effect]:
+        """An input is not in the store: the person must notice as surely as they would have noticed the beep."""
+        self._show_input(inputs.title(parcel), self._words.say(Word.NOT_SAVED, reason=reason))
+        return [Signal("refused")]
+
+    def scan_refused(self, reason: RefusalReason) -> list[Effect]:
+        """What the scanner read is no code."""
+        self._last_input = None
+        self._show_input("", self._words.say(_SCAN_REFUSED[reason]))
+        return [Signal("again")]
+
+    def ended(self, ending: Ending, *, fresh: bool) -> list[Effect]:
+        """A parcel ended. Who made it is still there if it is `fresh`; a bad end is told to whoever is."""
+        outcome = ending.outcome
+        word, signal = _ENDED[outcome]
+        if ending.parcel.request_id == self._last_input or outcome.kept:
+            self._show_input(inputs.title(ending.parcel), self._words.say(word, reason=ending.reason))
+        return [Signal(signal)] if outcome.kept or fresh else []
+
+    def answered(self, text: str, request_id: str | None) -> None:
+        """The hub said something. The fragments of one answer stand together; another answer takes their place."""
+        together = request_id is not None and request_id == self._answering
+        self._answering = request_id
+        self._screen = replace(self._screen, answer=f"{self._screen.answer} {text}" if together else text)
+
+    def _show_input(self, title: str, status: str) -> None:
+        self._screen = replace(self._screen, title=title, status=status)
+
+    # -- what is wrong
+
+    def store_trouble(self, reason: str) -> bool:
+        """Why nothing is accepted, "" when all is well; whether that is news."""
+        news = reason != self._store_trouble
+        self._store_trouble = reason
+        return news
+
+    def identity_trouble(self, reason: str) -> None:
+        """Why there is no identity; "" when there is one."""
+        self._identity_trouble = self._words.say(Word.NO_IDENTITY, reason=reason) if reason else ""
+
+    def link_trouble(self, cause: Cause, now: float) -> None:
+        """There is no link, and this is why."""
+        if not self._link_trouble:
+            self._quiet_until = now + _GRACE_SECONDS
+        self._link_trouble = self._words.say(Word.NO_LINK, reason=self._words.cause(cause))
+
+    def link_works(self) -> None:
+        """There is a link."""
+        self._link_trouble = ""
+        self._quiet_until = None
+
+    # -- telling
+
+    def changes(self, now: float) -> list[Effect]:
+        """The lights' rest and the screen, where they are others than before."""
+        if self._quiet_until is not None and now >= self._quiet_until:
+            self._quiet_until = None
+        effects: list[Effect] = []
+        link_trouble = self._link_trouble if self._quiet_until is None else ""
+        resting = "attention" if self._identity_trouble else "offline" if link_trouble else ""
+        if resting != self._resting:
+            self._resting = resting
+            effects.append(Rest(resting))
+        screen = replace(self._screen, trouble=self._worst(link_trouble))
+        if screen != self._shown:
+            self._shown = screen
+            effects.append(Show(screen))
+        return effects
+
+    def tell_again(self) -> None:
+        """What was told last may not have come through: `changes` repeats it."""
+        self._shown = None
+
+    def stopped(self) -> list[Effect]:
+        """The device goes out of service."""
+        self._screen = self._shown = Screen(answer=self._words.say(Word.STOPPED))
+        self._link_trouble = self._identity_trouble = self._store_trouble = self._resting = ""
+        self.lost.clear()
+        return [Show(self._screen), Rest("")]
+
+    def _worst(self, link_trouble: str) -> str:
+        if self._store_trouble:
+            return self._words.say(Word.NOT_SAVED, reason=self._store_trouble)
+        if self._identity_trouble or link_trouble:
+            return self._identity_trouble or link_trouble
+        return next(
+            (self._words.say(Word.LOST, name=name, reason=reason) for (_, name), reason in self.lost.items()), ""
+        )
