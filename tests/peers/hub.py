@@ -57,13 +57,14 @@ class Hub:
         mqtt_idle_seconds: int = 300,
         answer: str = ECHO,
         broker_options: Sequence[str] = (),
+        nodelay: bool = False,
         ports: Mapping[str, int] | None = None,
         log_level: str = "INFO",
     ) -> None:
         """`allow` are the message types every device may publish; `()` denies all, as for a new client of a hub.
 
         `answer` names the function that answers utterances (`tests.peers.rig.answers.Answer`); `broker_options` are
-        lines for mosquitto's listener; `ports` fixes those it names of "wss", "https" and "mqtt".
+        lines for mosquitto's listener; `nodelay` turns Nagle's algorithm off in hub and broker, as an operator can; `ports` fixes those it names of "wss", "https" and "mqtt".
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder.resolve()
@@ -86,6 +87,7 @@ class Hub:
                 tls=tls,
                 starter=self._starter,
                 options=broker_options,
+                nodelay=nodelay,
             )
         self.core = Core(
             self.folder,
@@ -98,6 +100,7 @@ class Hub:
             answer=answer,
             mqtt_idle_seconds=mqtt_idle_seconds,
             log_level=log_level,
+            nodelay=nodelay,
         )
         self._write_identities(secure="s" if tls else "")
 

@@ -39,6 +39,7 @@ class Broker(Child):
         tls: bool,
         starter: Executor,
         options: Sequence[str] = (),
+        nodelay: bool = False,
     ) -> None:
         binary = find_mosquitto()
         if not binary:
@@ -63,6 +64,7 @@ class Broker(Child):
             f"user {getpass.getuser()}",  # a broker started by root would become nobody, who cannot read these files
             "allow_anonymous false",
             "persistence false",
+            f"set_tcp_nodelay {str(nodelay).lower()}",
             f"password_file {passwords}",
             f"acl_file {rights}",
             "log_dest stderr",

@@ -39,6 +39,7 @@ class Core(Child):
         answer: str,
         mqtt_idle_seconds: int,
         log_level: str,
+        nodelay: bool = False,
     ) -> None:
         self._settings = folder / "hub.json"
         xdg = {kind: folder / "xdg" / kind.lower() for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
@@ -61,6 +62,7 @@ class Core(Child):
         self._control_port = free_port()
         self._answer = answer
         self._log_level = log_level
+        self._nodelay = nodelay
         self._allow = list(allow)
         self._script = Script()
         self._write_server_settings(tls=tls, mqtt_idle_seconds=mqtt_idle_seconds)
@@ -115,6 +117,7 @@ class Core(Child):
             "answer": self._answer,
             "script": asdict(self._script),
             "log_level": self._log_level,
+            "nodelay": self._nodelay,
         }
         write_private(self._settings, json.dumps(settings, indent=2))
 

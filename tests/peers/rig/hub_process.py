@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -132,6 +133,8 @@ def run(config: Mapping[str, Any]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     folder = Path(config["folder"])
     LOG.set_level(config["log_level"])
+    if config["nodelay"]:
+        _turn_nagle_off()
     bus = AgentBus(folder, find_answer(config["answer"]), Script(**config["script"]))
     control = HubControl(bus, {client["access_key"] for client in config["clients"]})
     denied = Recorder(folder / "denied.jsonl")
@@ -159,6 +162,24 @@ def run(config: Mapping[str, Any]) -> None:
     service.get_agent_protocol = lambda: (Agent, {})  # instead of an entry point in an installed package
     service.wait_for_exit_signal = lambda: signal.sigwait(_STOP)
     service.HiveMindService(hm_protocol=listener).run()
+
+
+def _turn_nagle_off() -> None:
+    """Have every TCP connection of this process send at once, those it accepts and those it makes."""
+    accept, create = socket.socket.accept, socket.create_connection
+
+    def accepted(listener: socket.socket) -> Any:
+        connection, address = accept(listener)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection, address
+
+    def created(*arguments: Any, **options: Any) -> socket.socket:
+        connection = create(*arguments, **options)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    socket.socket.accept = accepted  # type: ignore[method-assign]
+    socket.create_connection = created
 
 
 if __name__ == "__main__":
