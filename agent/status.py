@@ -6,12 +6,12 @@ scanned or heard. Times are ages in seconds, since a device without a clock of i
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from agent.version import __version__
 
 if TYPE_CHECKING:
     from agent.config import Config
@@ -24,13 +24,9 @@ EVENT_STATUS = "thalovant.client.status"
 DISTRIBUTION = "thalovant-agent"
 
 
-@functools.cache
 def version() -> str:
-    """The installed version of this program; "0" in a checkout that was never installed."""
-    try:
-        return importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return "0"
+    """The version of this program."""
+    return __version__
 
 
 def user_agent() -> str:

@@ -23,7 +23,8 @@ from agent.hub.protocol.handshake import (
     SendText,
     StorePin,
 )
-from agent.hub.protocol.noise import AES, CHACHA, KK, XX, public_key
+from agent.hub.protocol.noise import AES, CHACHA, KK, XX
+from agent.hub.protocol.primitives import public_key
 from agent.hub.protocol.psk import derive_psk
 from agent.hub.protocol.session import Session
 from agent.hub.protocol.wire import WireError

@@ -24,8 +24,8 @@ from agent.hub.protocol.noise import (
     NoiseHandshake,
     NotAuthentic,
     protocol_name,
-    public_key,
 )
+from agent.hub.protocol.primitives import public_key
 from tests.hub import noise_vectors as vectors
 from tests.hub.noise_vectors import HandshakeVector
 

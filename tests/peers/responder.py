@@ -17,7 +17,8 @@ from typing import Any
 from agent.hub.protocol import wire
 from agent.hub.protocol.binary import Binary
 from agent.hub.protocol.handshake import noise_message, prologue
-from agent.hub.protocol.noise import KK, SUITES, XX, NoiseError, NoiseHandshake, protocol_name, public_key
+from agent.hub.protocol.noise import KK, SUITES, XX, NoiseError, NoiseHandshake, protocol_name
+from agent.hub.protocol.primitives import public_key
 from agent.hub.protocol.psk import derive_psk
 from agent.hub.protocol.session import Session, SessionBroken
 from agent.hub.protocol.wire import WireError

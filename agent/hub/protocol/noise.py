@@ -1,6 +1,6 @@
 """Noise, revision 34, as far as hubs speak it: XXpsk2 and KKpsk0, over X25519 and SHA-256, in both roles.
 
-Wire reference, noise.md section 5. The primitives are the `cryptography` package's; here is only their order. The one
+Wire reference, noise.md section 5. The primitives are libraries' (`primitives`); here is only their order. The one
 idea: both sides keep a chaining key, into which every secret they share is mixed, and a hash of everything said so
 far, which every encrypted field is bound to. Whoever lacks one secret, or heard one other byte, decrypts nothing from
 then on; that a password is wrong and that a prologue was tampered with cannot be told apart.
@@ -19,10 +19,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from agent.hub.protocol import primitives
+from agent.hub.protocol.primitives import (
+    KEY_BYTES,
+    AesGcm,
+    ChaCha20Poly1305,
+    NotSealedWithThisKeyError,
+    new_private_key,
+    shared_secret,
+)
 
 XX, KK = "XXpsk2", "KKpsk0"
 CHACHA, AES = "25519_ChaChaPoly_SHA256", "25519_AESGCM_SHA256"
@@ -31,7 +36,6 @@ SUITES = (CHACHA, AES)
 
 MAX_MESSAGE = 65535
 """Bytes in one Noise message, of the handshake or of the transport."""
-KEY_BYTES = 32
 
 _TAG_BYTES = 16
 _LAST_COUNTER = 2**64 - 1
@@ -59,7 +63,7 @@ class CipherState:
     __slots__ = ("_aead", "_byte_order", "counter")
 
     def __init__(self, suite: str, key: bytes, *, counter: int = 0) -> None:
-        self._aead = ChaCha20Poly1305(key) if suite == CHACHA else AESGCM(key)
+        self._aead = ChaCha20Poly1305(key) if suite == CHACHA else AesGcm(key)
         self._byte_order = _BYTE_ORDERS[suite]
         self.counter = counter
         """How many messages it has sealed or opened."""
@@ -76,7 +80,7 @@ class CipherState:
             raise NoiseError("a sealed message of an impossible length")
         try:
             plaintext = self._aead.decrypt(self._nonce(), ciphertext, associated)
-        except InvalidTag:
+        except NotSealedWithThisKeyError:
             raise NotAuthentic("a message does not decrypt") from None
         self.counter += 1
         return plaintext
@@ -111,17 +115,20 @@ class NoiseHandshake:
         self._initiator = initiator
         self._psk = psk
         self._mine = {
-            "s": X25519PrivateKey.from_private_bytes(static_private),
-            "e": X25519PrivateKey.from_private_bytes(ephemeral) if ephemeral else X25519PrivateKey.generate(),
+            "s": static_private,
+            "e": ephemeral or new_private_key(),
         }
-        self._theirs: dict[str, X25519PublicKey] = {}
+        self._public = {name: primitives.public_key(private) for name, private in self._mine.items()}
+        self._theirs: dict[str, bytes] = {}
         self._state = _SymmetricState(protocol_name(pattern, suite), suite)
         self._state.mix_hash(prologue)
         if pattern == KK:
             if remote_static is None:
                 raise ValueError("KK needs the peer's static key")
-            self._theirs["s"] = X25519PublicKey.from_public_bytes(remote_static)
-            keys = [_public(self._mine["s"]), remote_static]
+            if len(remote_static) != KEY_BYTES:
+                raise ValueError("an X25519 key has 32 bytes")
+            self._theirs["s"] = remote_static
+            keys = [self._public["s"], remote_static]
             for key in keys if initiator else reversed(keys):
                 self._state.mix_hash(key)
         self._to_come: tuple[tuple[str, ...], ...] = _MESSAGES[pattern]
@@ -136,8 +143,7 @@ class NoiseHandshake:
     @property
     def remote_static(self) -> bytes | None:
         """The peer's public key; None as long as it is not known."""
-        key = self._theirs.get("s")
-        return None if key is None else key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return self._theirs.get("s")
 
     @property
     def hash(self) -> bytes:
@@ -151,11 +157,11 @@ class NoiseHandshake:
             for token in tokens:
                 match token:
                     case "e":
-                        key = _public(self._mine["e"])
+                        key = self._public["e"]
                         self._state.mix_ephemeral(key)
                         message += key
                     case "s":
-                        message += self._state.encrypt(_public(self._mine["s"]))
+                        message += self._state.encrypt(self._public["s"])
                     case _:
                         self._mix(token)
             return message + self._state.encrypt(payload)
@@ -192,7 +198,7 @@ class NoiseHandshake:
         # "es" is the initiator's ephemeral with the responder's static key, and so on.
         mine, theirs = (token[0], token[1]) if self._initiator else (token[1], token[0])
         try:
-            shared = self._mine[mine].exchange(self._theirs[theirs])
+            shared = shared_secret(self._mine[mine], self._theirs[theirs])
         except ValueError:  # a point of low order, whose secret everybody knows
             raise NoiseError("a public key of no use") from None
         self._state.mix_key(shared)
@@ -263,17 +269,7 @@ def protocol_name(pattern: str, suite: str) -> str:
     return f"Noise_{pattern}_{suite}"
 
 
-def public_key(private: bytes) -> bytes:
-    """The X25519 public key of a private one, both 32 bytes."""
-    return _public(X25519PrivateKey.from_private_bytes(private))
-
-
-def _public(private: X25519PrivateKey) -> bytes:
-    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def _public_key(key: bytes) -> X25519PublicKey:
-    try:
-        return X25519PublicKey.from_public_bytes(key)
-    except ValueError:
-        raise NoiseError("a public key that is cut short") from None
+def _public_key(key: bytes) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise NoiseError("a public key that is cut short")
+    return key
