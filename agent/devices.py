@@ -18,10 +18,7 @@ from agent.workers import Workers
 from hardware.buttons import Buttons, ButtonSpec
 from hardware.displays import ConsoleDisplay
 from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost, ScanRefused
-from hardware.lights import Light
-from hardware.patterns import DARK, PATTERNS
 from hardware.serial_scanner import SerialScanner
-from hardware.speech import SpeechCommand
 from hardware.stopping import StopEvent
 
 if TYPE_CHECKING:
@@ -70,6 +67,8 @@ class Devices:
         self._speech: SpeechOutput | None = None
         self._speech_seconds = 0.0
         if config.speech.enabled:
+            from hardware.speech import SpeechCommand
+
             speech = config.speech
             voice = SpeechCommand(speech.command, voices=speech.voices, timeout_seconds=speech.timeout_seconds)
             self._speech, self._speech_seconds = SpeechOutput(voice, emit), speech.timeout_seconds
@@ -133,7 +132,7 @@ class Devices:
     def drive(self, pin: int, level: str) -> None:
         """Put a button's mock pin to "low" or "high". Any thread. Raises DeviceError where the pins are real."""
         # Only libraries that are loaded by now can be in use.
-        gpiozero, mock = sys.modules.get("gpiozero"), sys.modules.get("gpiozero.pins.mock")
+        gpiozero, mock = sys.modules.get("gpiozero.devices"), sys.modules.get("gpiozero.pins.mock")
         factory = self._pin_factory or (gpiozero.Device.pin_factory if gpiozero else None)
         if mock is None or not isinstance(factory, mock.MockFactory):
             raise DeviceError("the pins of this device are real; press the button")
@@ -194,6 +193,10 @@ class _Signalling:
     """One light or beeper, with what it shows; its trouble is told when it begins, changes and ends."""
 
     def __init__(self, config: LightConfig, emit: Emit, factory: Factory | None) -> None:
+        from hardware.lights import Light
+        from hardware.patterns import DARK, PATTERNS
+
+        self._dark, self._patterns = DARK, PATTERNS[config.kind]
         self._light = Light(
             config.name, config.pin, kind=config.kind, active_high=config.active == "high", factory=factory
         )
@@ -203,10 +206,10 @@ class _Signalling:
 
     def signal(self, name: str) -> None:
         if name in self._shows:
-            self._do(lambda: self._light.play(PATTERNS[self._light.kind][name]))
+            self._do(lambda: self._light.play(self._patterns[name]))
 
     def rest(self, name: str) -> None:
-        pattern = PATTERNS[self._light.kind][name] if name in self._shows else DARK
+        pattern = self._patterns[name] if name in self._shows else self._dark
         self._do(lambda: self._light.rest(pattern))
 
     def close(self) -> None:

@@ -11,7 +11,6 @@ words of the file: `scanner[1].baud: expected an integer, got "fast"`, tables co
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import types
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,6 +110,8 @@ def shown(value: object) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of a sentence that names the known word nearest to `word`, or all of them when none is near."""
     words = sorted(known)
+    import difflib  # for a mistake alone, and 0.4 MiB
+
     match = difflib.get_close_matches(word.lower(), words, n=1, cutoff=0.5)
     return f'did you mean "{match[0]}"?' if match else f"known here: {', '.join(words)}"
 

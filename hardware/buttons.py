@@ -208,7 +208,7 @@ class Buttons:
         self, contact: _Contact, pull_up: bool | None, factory: Factory, time: _PinTime
     ) -> tuple[Any, object]:
         """Have the edges of a pin queued. Raises DeviceError."""
-        from gpiozero import DigitalInputDevice
+        from gpiozero.input_devices import DigitalInputDevice
 
         # What counts as pressed is decided here, from the bare level: gpiozero has no say in it when the pin is pulled.
         active_state = True if pull_up is None else None

@@ -63,6 +63,8 @@ def _harmless(char: str) -> str:
         return char
     if char == "\t":
         return " "
+    if " " <= char <= "~":
+        return char
     category = unicodedata.category(char)
     if category == "Cs":  # half of a surrogate pair has no encoding
         return "\N{REPLACEMENT CHARACTER}"
@@ -70,6 +72,8 @@ def _harmless(char: str) -> str:
 
 
 def _columns(char: str) -> int:
+    if " " <= char <= "~":
+        return 1
     # The second and third letters of a Hangul syllable written in parts are drawn into the first.
     if unicodedata.category(char) in {"Mn", "Me", "Cf"} or "\u1160" <= char <= "\u11ff":
         return 0

@@ -48,7 +48,7 @@ class Light:
             return
         factory = self._factory if self._factory is not None else pin_factory()
         try:
-            from gpiozero import DigitalOutputDevice
+            from gpiozero.output_devices import DigitalOutputDevice
 
             self._device = DigitalOutputDevice(
                 self._pin, active_high=self._active_high, initial_value=False, pin_factory=factory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hardware.facts import DeviceError
@@ -18,15 +19,22 @@ def pin_factory() -> Factory:
     GPIOZERO_PIN_FACTORY=lgpio should be set: without it gpiozero tries one library after the other and may end at one
     that polls.
     """
+    # On first use: a device without pins never pays for any of it.
+    from hardware import lean_gpiozero
+
     try:
-        from gpiozero import Device  # on first use: 80 ms and 11 MiB that a device without pins never pays
+        devices = lean_gpiozero.devices()
     except ImportError as error:
         raise DeviceError(f"gpiozero is not installed: {_INSTALL}") from error
+    device = devices.Device
     try:
-        Device.ensure_pin_factory()
+        if device.pin_factory is None:
+            device.pin_factory = lean_gpiozero.named_factory(os.environ.get("GPIOZERO_PIN_FACTORY", ""))
+        device.ensure_pin_factory()  # where none is named
     except Exception as error:  # lgpio's errors derive from Exception alone, and other libraries have others
         raise DeviceError(f"this board's pins cannot be used ({reason(error)}): {_INSTALL}") from error
-    return Device.pin_factory
+    factory: Factory = device.pin_factory
+    return factory
 
 
 def pin_error(pin: int | str, error: Exception) -> DeviceError:

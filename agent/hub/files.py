@@ -7,8 +7,8 @@ place that knows how: written beside, flushed to disk, renamed, and its director
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -55,8 +55,9 @@ def create_file(path: Path, data: bytes, mode: int = 0o600) -> bool:
 
 def write_beside(path: Path, data: bytes, mode: int) -> Path:
     """Write and flush `data` to a new file in the directory of `path`; the caller gives it its name."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    temporary = Path(name)
+    # Not tempfile's mkstemp, which brings shutil and with it three compressors.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if hasattr(os, "fchmod"):

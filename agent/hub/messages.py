@@ -8,7 +8,7 @@ is known of the connection, is added at sending.
 from __future__ import annotations
 
 import copy
-import uuid
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,12 +53,12 @@ class BusMessage:
 
 def new_request_id() -> str:
     """A fresh id for one request, unique everywhere."""
-    return f"thalovant-request-{uuid.uuid4().hex}"
+    return f"thalovant-request-{secrets.token_hex(16)}"
 
 
 def new_session_id() -> str:
     """A fresh id for one conversation, unique everywhere."""
-    return f"thalovant-session-{uuid.uuid4().hex}"
+    return f"thalovant-session-{secrets.token_hex(16)}"
 
 
 def utterance(
