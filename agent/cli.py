@@ -6,20 +6,28 @@ control socket. Exit codes: 0 done, 1 not done, 2 the command line or the config
 
 from __future__ import annotations
 
-import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-from agent.commands import account, asking, checking, claiming, letters, listening, provisioning, running
 from agent.config import ConfigError
 from agent.hub.errors import ThalovantError
 from agent.status import DISTRIBUTION, version
 
+if TYPE_CHECKING:
+    import argparse
+
+_FAMILIES = ("running", "asking", "listening", "letters", "provisioning", "checking", "account", "claiming")
+"""The modules of `agent.commands`, in the order of the help."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line; the exit code. What goes wrong is one sentence on standard error."""
-    options = _parser().parse_args(argv)
+    options = _options(list(sys.argv[1:] if argv is None else argv))
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -39,10 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _options(words: Sequence[str]) -> Any:
+    """What the command line means, as argparse's namespace."""
+    match words:
+        case ["run"] | ["run", "--config", _]:
+            # Without argparse, and without the other commands: the agent stays in memory for months.
+            from agent.commands import running
+
+            return SimpleNamespace(run=running.run, config=Path(words[2]) if len(words) > 1 else None)
+    return _parser().parse_args(words)
+
+
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(prog=DISTRIBUTION, description="A device agent for Thalovant hubs.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for family in (running, asking, listening, letters, provisioning, checking, account, claiming):
-        family.add(commands)
+    for family in _FAMILIES:
+        importlib.import_module(f"agent.commands.{family}").add(commands)
     return parser

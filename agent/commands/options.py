@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent import config
 from agent.config import Config
 from agent.control_socket import ask_agent
 
+if TYPE_CHECKING:
+    import argparse  # the agent itself is told so little that it goes without
+
 Commands = Any
 """What argparse's `add_subparsers` returns, whose class has no public name."""
-Command = Callable[[argparse.Namespace], int]
+Command = Callable[[Any], int]
+"""Gets argparse's namespace."""
 
 ANSWER_SECONDS = 5.0
 """For the running agent's answer to a question about itself."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import faulthandler
 import json
 import signal
+from typing import TYPE_CHECKING
 
 from agent import config, journal
 from agent.commands.options import Commands, add_command, load
 from agent.config import Config, ConfigError
 from agent.hub.errors import ThalovantError
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add(commands: Commands) -> None:

@@ -18,6 +18,7 @@ from agent.hub.protocol.causes import Cause
 from agent.hub.transports.base import wait_for
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
 from agent.hub.transports.faults import cause_of
+from agent.hub.transports.put_off import put_off
 from agent.hub.transports.trust import client_context
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class MqttTransport:
         self._ended: CarrierFailed | None = None
 
     def open(self, timeout: float) -> None:
+        put_off("urllib.request")  # paho's way to a proxy, where PySocks is installed; 2 MiB with http and email
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
