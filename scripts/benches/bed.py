@@ -58,7 +58,10 @@ class Device:
             ("[[scanner]]", {"name": f"scanner-{number}", "port": scanner.port, "repeat_seconds": 0})
             for number, scanner in enumerate(self.scanners)
         ]
-        lines = ["\n".join((table, *(f"{key} = {json.dumps(value)}" for key, value in values.items()), "")) for table, values in tables]
+        lines = [
+            "\n".join((table, *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""))
+            for table, values in tables
+        ]
         self.config.write_text("\n".join(lines))
 
     def start(self, *wrapper: str, options: Sequence[str] = ()) -> Watched:

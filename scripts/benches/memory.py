@@ -72,7 +72,7 @@ def measure(folder: Path, *, seconds: float = 60.0, copies: int = 2) -> Sheet:
         title="Memory",
         rows=rows,
         notes=(
-            f"Ours is the whole device: a scanner, two buttons (mock pins), a console display, the outbox, the link. "
+            "Ours is the whole device: a scanner, two buttons (mock pins), a console display, the outbox, the link.",
             f"The peer is ThalovantAgent with two handlers and no device. Median of {copies}; all run side by side.",
         ),
     )

@@ -1,7 +1,7 @@
 """The published client, as a program of its own that imports nothing of ours.
 
-`peer.py agent IDENTITY PROTOCOL` is its agent runner with two handlers; `peer.py client IDENTITY PROTOCOL` is its client,
-told what to do by lines: `ask N` asks N times and prints each answer's seconds, `send N` sends N codes.
+`peer.py agent IDENTITY PROTOCOL` is its agent runner with two handlers. `peer.py client IDENTITY PROTOCOL` is its
+client, told what to do by lines: `ask N` asks N times and prints each answer's seconds, `send N` sends N codes.
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ class Row:
     def _figure(self, value: float | None) -> str:
         if value is None:
             return "–"
-        digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
+        digits = (
+            0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
+        )
         return f"{value:,.{digits}f} {self.unit}".rstrip()
 
 
@@ -72,7 +74,9 @@ class Sheet:
         """The sheet for a terminal."""
         table = [_COLUMNS, *(row.cells() for row in self.rows)]
         widths = [max(len(line[column]) for line in table) for column in range(len(_COLUMNS))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+        ]
         return "\n".join((self.title, *lines, *self.notes))
 
     def markdown(self) -> str:

@@ -64,7 +64,8 @@ class Hub:
         """`allow` are the message types every device may publish; `()` denies all, as for a new client of a hub.
 
         `answer` names the function that answers utterances (`tests.peers.rig.answers.Answer`); `broker_options` are
-        lines for mosquitto's listener; `nodelay` turns Nagle's algorithm off in hub and broker, as an operator can; `ports` fixes those it names of "wss", "https" and "mqtt".
+        lines for mosquitto's listener; `nodelay` turns Nagle's algorithm off in hub and broker, as an operator can;
+        `ports` fixes those it names of "wss", "https" and "mqtt".
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder.resolve()

@@ -178,7 +178,7 @@ def _turn_nagle_off() -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    socket.socket.accept = accepted  # type: ignore[method-assign]
+    socket.socket.accept = accepted  # type: ignore[assignment, method-assign]
     socket.create_connection = created
 
 
