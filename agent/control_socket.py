@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.hub.errors import ThalovantError
+from hardware.stopping import StopEvent
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ Handler = Callable[[dict[str, Any], Reply], None]
 
 _MODE = 0o660
 _BACKLOG = 16
+_BEAT_SECONDS = 90.0
+_LOOK_SECONDS = 0.5
+"""Between two looks at clients who are late, and at a `stop` that cannot be polled."""
 
 
 class ControlError(ThalovantError):
@@ -83,7 +87,10 @@ class ControlServer:
         self._waking: socket.socket
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Serve until `stop` is set. Raises ControlError when the socket cannot be opened; a restart tries again."""
+        """Serve until `stop` is set; a StopEvent ends this at once. Calls `beat` at least every 90 s.
+
+        Raises ControlError when the socket cannot be opened; a restart tries again.
+        """
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(_listen(self._path))
             stack.callback(_remove_own, self._path, os.stat(self._path).st_ino)
@@ -96,13 +103,17 @@ class ControlServer:
                 end.setblocking(False)
             self._selector.register(listener, selectors.EVENT_READ)
             self._selector.register(woken, selectors.EVENT_READ)
+            watched = isinstance(stop, StopEvent)
+            if isinstance(stop, StopEvent):
+                self._selector.register(stop.fileno(), selectors.EVENT_READ)
             while not stop.is_set():
                 beat()
-                ready = [key for key, _ in self._selector.select(timeout=0.5)]
+                timeout = _BEAT_SECONDS if watched and not self._clients else _LOOK_SECONDS
+                ready = [key for key, _ in self._selector.select(timeout)]
                 for key in ready:
                     if key.fileobj is woken:
                         woken.recv(4096)
-                    elif key.fileobj is not listener:
+                    elif key.data is not None:
                         self._attend(key.data)
                 # Last, so that those who went have made room for those who come.
                 if any(key.fileobj is listener for key in ready):

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 _MOST_EVENTS = 64
 """Events of one round, and so of one commit: many enough for any burst, few enough that the first is not kept
 waiting."""
-_LONGEST_WAIT = 5.0
-"""Between two looks at the watchdog, which wants a ping every 15 s."""
+_LONGEST_WAIT = 60.0
+"""Between two looks at who makes progress; each wakes a board that could sleep."""
 _SHORTEST_WAIT = 0.01
 """A moment that is always due must not keep the processor busy."""
 _LAST_SECONDS = 0.7
@@ -98,7 +98,8 @@ class Core:
 
     def _wait(self) -> float:
         now = self._clock()
-        moments = [moment for moment in (self._behaviour.deadline(now), self._commits.deadline()) if moment is not None]
+        wanted = (self._behaviour.deadline(now), self._commits.deadline(), self._watchdog.due())
+        moments = [moment for moment in wanted if moment is not None]
         return min(max(min(moments, default=now + _LONGEST_WAIT) - now, _SHORTEST_WAIT), _LONGEST_WAIT)
 
     def _take(self, happened: list[Event | Task]) -> None:

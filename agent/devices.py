@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 HardwareFact = CodeScanned | ScanRefused | ButtonPressed | DeviceFound | DeviceLost
 Emit = Callable[[HardwareFact], object]
 
-_LIMIT_SECONDS = 60.0
-"""Scanners, displays and pins beat every 10 s at least, but may wait 5 s for a far port and 2 s for a console."""
+_LIMIT_SECONDS = 200.0
+"""Scanners, displays and pins beat every 90 s at least, but may wait 5 s for a far port and 2 s for a console."""
 _BUTTON_SECONDS = 30.0
 """Between two attempts at buttons that do not work: each may import pin libraries."""
 

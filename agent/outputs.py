@@ -18,7 +18,7 @@ from hardware.facts import DeviceError, DeviceFound, DeviceLost
 _RETRY_SECONDS = 5.0
 _SENTENCES = 8
 """Sentences waiting to be spoken; who says more than this is not being listened to."""
-_BEAT_SECONDS = 10.0
+_BEAT_SECONDS = 90.0
 
 
 class Display(Protocol):

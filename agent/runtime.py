@@ -44,6 +44,7 @@ from agent.tasks import Task
 from agent.watchdog import Notifier, Watchdog, watchdog_seconds
 from agent.workers import Workers
 from hardware.facts import DeviceError
+from hardware.stopping import StopEvent
 
 if TYPE_CHECKING:
     from gpiozero import Factory
@@ -53,7 +54,7 @@ log = logging.getLogger(__name__)
 _SCANNERS_SECONDS = 0.5
 _STOP_SECONDS = 3.0
 """For the workers, the link's goodbye of 2 s among them; with all the rest a stop takes less than 5 s."""
-_CONTROL_LIMIT_SECONDS = 60.0
+_CONTROL_LIMIT_SECONDS = 200.0
 
 Spawn = Callable[[str, Callable[[], None]], bool]
 LinkFactory = Callable[[Config, StateFolder, ThalovantIdentity, EmitLink, Spawn], DeviceLink]
@@ -130,7 +131,7 @@ class Runtime:
             letters=DeadLetters(self._outbox, self._behaviour.delivery, self._stamps),
             drive=self._devices.drive,
         )
-        self._control_end = threading.Event()
+        self._control_end = StopEvent()
         self._performer = Performer(
             self._commits,
             link=self._linking,

@@ -139,6 +139,12 @@ class Watchdog:
         """`name` made progress. Any thread."""
         self._progress.beat(name, now)
 
+    def due(self) -> float | None:
+        """When `tick` wants to be called at the latest; None while systemd wants no pings."""
+        if self._every is None:
+            return None
+        return 0.0 if self._pinged is None else self._pinged + self._every
+
     def tick(self, now: float) -> bool:
         """Ping if it is time and nobody is late; whether a ping went out. The core's loop calls it every time round."""
         late = self._progress.late(now)

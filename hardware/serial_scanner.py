@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 ScannerFact = CodeScanned | ScanRefused | DeviceFound | DeviceLost
 Emit = Callable[[ScannerFact], object]
 
-_BEAT_SECONDS = 10.0
+_BEAT_SECONDS = 90.0
 _FINISH_SECONDS = 0.3
 """How long a code that is half read when the program stops may take to end: a QR symbol of 2953 bytes at 115,200
 baud."""
@@ -105,7 +105,7 @@ class SerialScanner:
         self._bell.ring()
 
     def run(self, emit: Emit, stop: threading.Event, beat: Callable[[], None] | None = None) -> None:
-        """Hand each code to `emit` until `stop` is set; calls `beat` at least every 10 s.
+        """Hand each code to `emit` until `stop` is set; calls `beat` at least every 90 s.
 
         A `StopEvent` ends this at once, any other Event within 0.4 s, unless a code is half read: it gets 0.3 s to end.
         Only what `emit` raises comes out.

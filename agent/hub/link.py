@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
 
 _IN_USE_SECONDS = 60.0
 """A person who acted this recently may still stand there: a lost link is dialled at once."""
-_BEAT_SECONDS = 10.0
+_BEAT_SECONDS = 40.0
+"""Also how soon another identity file is noticed while the link is up."""
 _ASLEEP_SECONDS = 30.0
 """A round that took this much longer than it should: the process was frozen or the board slept, so the link is
 suspect."""

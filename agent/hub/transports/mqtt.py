@@ -30,7 +30,8 @@ _PAUSE = 1.0
 too, and hears that itself, which would end whatever we began before; once we hear it, so has the hub, and a HELLO may
 follow at once. Not hearing it is a hub that held nothing, is busy, or a broker that lets us hear no status."""
 _MOST_FRAMES = 4096
-_LOOP_EVERY = 5.0
+_LOOP_EVERY = 20.0
+"""Between two looks of paho's at its keepalive: the broker's patience ends at one and a half of that."""
 _REFUSED = frozenset({"Not authorized", "Bad user name or password", "Banned", "Client identifier not valid"})
 
 

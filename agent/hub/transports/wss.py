@@ -25,7 +25,8 @@ from agent.hub.transports.trust import client_context
 if TYPE_CHECKING:
     import websocket
 
-_PING_SECONDS = 20.0
+_PING_SECONDS = 50.0
+"""Less than the minute after which a proxy takes a silent connection for a dead one."""
 _PONG_SECONDS = 10.0
 _LARGEST = 10 << 20
 """Bytes of one incoming message: what the hub's own server takes."""
