@@ -178,6 +178,18 @@ def test_a_new_device_awaits_admission_and_an_old_one_was_removed():
     assert not old.awaiting_admission(100.0)
 
 
+def test_a_protocol_without_a_word_for_a_refusal_does_not_unsay_another_ones():
+    link = keeping("mqtt", "wss")
+    link.after("wss", Outcome.REFUSED, 0.0, 0.5)
+    link.after("mqtt", Outcome.FAILED, 10.0, 0.5)
+    assert link.awaiting_admission(20.0)
+    link.after("wss", Outcome.REFUSED, 590.0, 0.5)
+    assert not link.awaiting_admission(601.0)
+    link.after("wss", Outcome.FAILED, 610.0, 0.5)
+    link.after("wss", Outcome.REFUSED, 620.0, 0.5)
+    assert link.awaiting_admission(630.0), "its own failure does: the row may be new"
+
+
 def test_a_refused_device_asks_on():
     link, now = keeping(), 0.0
     for _ in range(20):
@@ -261,7 +273,7 @@ def test_a_close_is_read_by_its_code_its_time_and_what_came_before(code, since, 
     assert is_refusal(code, since_handshake=since, code_late=late, heard=heard) is refusal
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(500))
 def test_whatever_the_faults_the_link_is_up_again_within_the_ceiling_of_their_end(seed):
     """An hour of random faults, each taking some of the protocols down for a while; no attempt is closer than the
     floor."""

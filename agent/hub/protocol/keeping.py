@@ -112,6 +112,8 @@ class Keeping:
         self._up_since = 0.0
         self._last_dial: float | None = None
         self._refused_since: float | None = None
+        self._refused_by: set[str] = set()
+        """The protocols whose last word was a refusal."""
         self._rejections = 0
         self._offer_wait = self._terms.offer_first
         self._offer_at: float | None = None
@@ -155,12 +157,15 @@ class Keeping:
             case Outcome.REFUSED:
                 if self._refused_since is None:
                     self._refused_since = now
+                self._refused_by.add(protocol)
                 self._rejections = 0
                 if self._terms.gives_up and now - self._refused_since >= self._terms.refusal_grace:
                     return Stop(outcome)
                 return self._failed(protocol, now, chance)
             case Outcome.FAILED:
-                self._refused_since = None
+                self._refused_by.discard(protocol)
+                if not self._refused_by:  # one that has no word for a refusal does not unsay another's
+                    self._refused_since = None
                 self._rejections = 0
                 return self._failed(protocol, now, chance)
 
@@ -212,6 +217,7 @@ class Keeping:
         self._up, self._up_since = protocol, now
         self._admitted = True
         self._refused_since = None
+        self._refused_by.clear()
         self._rejections = 0
         if protocol == self._protocols[0]:
             self._offer_wait, self._offer_at = self._terms.offer_first, None
@@ -264,8 +270,9 @@ class Keeping:
 class PulseTerms:
     """The figures of probing; seconds."""
 
-    idle: float = 110.0
-    """Between two probes when nothing else is wrong: the hub drops an MQTT session after 300 s without a message."""
+    idle: float = 100.0
+    """Between two probes when nothing else is wrong: the hub drops an MQTT session after 300 s without a message, and a
+    dead link nobody uses is to be found within 120 s."""
     doubt: float = 5.0
     """A probe unanswered for this long makes the link doubtful, and is sent once more."""
     dead: float = 10.0
