@@ -18,6 +18,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.hub import offered_keys
 from agent.hub.connection import Connection, because
 from agent.hub.endpoints import split
 from agent.hub.errors import (
@@ -229,7 +230,8 @@ class _Attempt:
             if handshake.node_id is not None:
                 keyring.forget_psk(self._caller.identity, handshake.node_id)
             raise ThalovantHubRefusedError(Cause.WRONG_PASSWORD.sentence, cause=Cause.WRONG_PASSWORD) from None
-        except HubKeyChanged:
+        except HubKeyChanged as changed:
+            offered_keys.note(keyring, self._pin_id, changed.hub_key)
             raise ThalovantHubKeyChangedError(Cause.HUB_KEY_CHANGED.sentence, cause=Cause.HUB_KEY_CHANGED) from None
         except HubStartedAnew:
             if _under_kk(handshake):
