@@ -20,8 +20,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
-from agent.hub import messages
+from agent.hub import messages, offered_keys
 from agent.hub.connection import Connection, Incoming
 from agent.hub.dialling import Caller, dial
 from agent.hub.errors import (
@@ -43,6 +44,7 @@ from agent.hub.protocol.binary import Binary
 from agent.hub.protocol.causes import Cause
 from agent.hub.protocol.keeping import Decision, Dial, Hold, Keeping, Outcome, Pulse, PulseTerms, Stop, Terms
 from agent.hub.reply import ThalovantBinary
+from agent.hub.surroundings import Change, Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +52,23 @@ _IN_USE_SECONDS = 60.0
 """A person who acted this recently may still stand there: a lost link is dialled at once."""
 _BEAT_SECONDS = 40.0
 """Also how soon another identity file is noticed while the link is up."""
-_ASLEEP_SECONDS = 30.0
+_ASLEEP_SECONDS = 15.0
 """A round that took this much longer than it should: the process was frozen or the board slept, so the link is
 suspect."""
+_SETTLE_SECONDS = 2.0
+"""What the network gets to settle after it changed, and what spreads the devices behind one switch, at most."""
 _MOST_WAITING = 1024
 """Messages handed over and not sent: far more than any window. Beyond it the core is broken, and the newest are
 dropped."""
+
+
+class Watch(Protocol):
+    """What tells of changes around the link: `agent.hub.surroundings.Surroundings`, or what stands in for it."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]: ...
+    def changes(self) -> set[Change]: ...
+    def close(self) -> None: ...
 
 
 class Link:
@@ -73,12 +86,14 @@ class Link:
         chance: Callable[[], float] = random.random,
         in_doubt: bool = True,
         said_goodbye: Callable[[bool], object] = lambda _: None,
+        surroundings: Watch | None = None,
     ) -> None:
         """`protocols` in order of preference; those the identity cannot dial are left out.
 
         `emit` is called on the link's thread and must not wait. `spawn` runs a job on a thread of its own, once, and
         says whether it could. `in_doubt` says whether the hub may still hold a session from before; `said_goodbye` is
-        told False when a session begins and True when it ended with a goodbye, for the next start.
+        told False when a session begins and True when it ended with a goodbye, for the next start. `surroundings` are
+        the kernel's own when left out.
         """
         self._caller = caller
         self._emit = emit
@@ -91,6 +106,11 @@ class Link:
         self._report = LinkReport(emit)
         self._awake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._quit = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._surroundings: Watch = surroundings or Surroundings()
+        self._news = select.epoll()
+        """Readable when anything but the hub wants the link's attention."""
+        for descriptor in (self._awake, *self._surroundings.descriptors):
+            self._news.register(descriptor, select.EPOLLIN)
         self._lookout = Lookout(spawn, self._wake_up)
         self._stop = threading.Event()
         # Set by other threads and cleared by this one.
@@ -102,6 +122,8 @@ class Link:
         self._connection: Connection | None = None
         self._offered: Connection | None = None
         self._last_hurry = float("-inf")
+        self._network_changed = False
+        self._clock_set = False
 
     # -- from any thread
 
@@ -174,6 +196,9 @@ class Link:
             if self._hurry_taken():
                 order = keeping.hurry(time.monotonic())
                 until = time.monotonic() + order.wait
+            elif self._world_changed():
+                order = keeping.hurry(time.monotonic())
+                until = time.monotonic() + max(order.wait, self._chance() * _SETTLE_SECONDS)
         if self._stop.is_set():
             return order
         began = time.monotonic()
@@ -182,6 +207,7 @@ class Link:
         try:
             connection = self._open(self._caller, order.protocol)
         except ThalovantError as error:
+            self._in_doubt = True  # it may have come as far as the hub
             return order if self._stop.is_set() else self._failed(keeping, order.protocol, error)
         return self._established(connection, keeping, began=began)
 
@@ -216,15 +242,16 @@ class Link:
         try:
             while not self._stop.is_set() and self._connection is connection:
                 beat()
-                now = time.monotonic()
+                now, asked = time.monotonic(), _ticking()
                 self._probe(connection, pulse, now)
                 timeout = max(min(pulse.deadline(), self._next_look(keeping, now), now + _BEAT_SECONDS) - now, 0.0)
-                message = connection.receive(timeout, self._awake)
+                message = connection.receive(timeout, self._news.fileno())
                 self._sleep_off()
                 woke = time.monotonic()
                 if message is not None:
                     self._heard(message, pulse, woke)
-                if self._suspected.is_set() or woke - now > timeout + _ASLEEP_SECONDS:
+                asleep = _ticking() - asked > timeout + _ASLEEP_SECONDS
+                if self._suspected.is_set() or self._world_changed() or asleep:
                     self._suspected.clear()
                     pulse.suspect(woke)
                 self._send_waiting(connection)
@@ -310,12 +337,20 @@ class Link:
 
     def _wait_for_a_person(self, keeping: Keeping, beat: Callable[[], None]) -> Decision:
         """Waiting cannot help; a person who acts gets one attempt, for somebody may have mended it."""
+        undecided = self._undecided()
         while not self._stop.is_set():
             beat()
             self._pause(_BEAT_SECONDS)
-            if self._hurry_taken():
+            if self._hurry_taken() or (undecided and not self._undecided()):
                 return keeping.hurry(time.monotonic())
         return Hold()
+
+    def _undecided(self) -> bool:
+        """Whether a hub has shown another key that no person has accepted, with `thalovant-agent trust`, yet."""
+        try:
+            return bool(offered_keys.waiting(self._caller.keyring))
+        except ThalovantError:
+            return True
 
     def _goodbye(self) -> None:
         connection, self._connection = self._connection, None
@@ -341,13 +376,24 @@ class Link:
     def _pause(self, seconds: float) -> None:
         """Wait, at most until somebody wants something."""
         poll = select.poll()
-        poll.register(self._awake, select.POLLIN)
+        poll.register(self._news.fileno(), select.POLLIN)
         poll.poll(max(seconds, 0.0) * 1000)
         self._sleep_off()
 
     def _sleep_off(self) -> None:
+        """Take note of what woke us, and be ready to be woken again."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._awake)
+        changes = self._surroundings.changes()
+        self._network_changed |= Change.NETWORK in changes
+        self._clock_set |= Change.CLOCK in changes
+
+    def _world_changed(self) -> bool:
+        """Whether the network did, or the clock where the clock was what kept the hub away; and forget it."""
+        late = self._clock_set and self._report.snapshot.cause in {Cause.CLOCK, Cause.TLS_DATE, Cause.TLS_UNTRUSTED}
+        changed = self._network_changed or late
+        self._network_changed = self._clock_set = False
+        return changed
 
     def _wake_up(self) -> None:
         os.eventfd_write(self._awake, 1)
@@ -356,6 +402,14 @@ class Link:
         for name in ("_awake", "_quit"):
             if hasattr(self, name):
                 os.close(getattr(self, name))
+        if hasattr(self, "_news"):
+            self._surroundings.close()
+            self._news.close()
+
+
+def _ticking() -> float:
+    """Seconds that also pass while the board sleeps; those of `time.monotonic` do not."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _judged(error: ThalovantError) -> tuple[Outcome, Cause, bool]:
