@@ -336,9 +336,10 @@ def test_a_change_of_carriers_waits_until_nothing_is_on_its_way():
     line.store(parcel("a"), parcel("b"))
     line.up()
     line.delivery.hold()
-    assert not line.delivery.drained
+    drained = [line.delivery.drained]
     assert line.handled("a") == [Settle("a", Outcome.DONE)]
-    assert line.delivery.drained
+    drained.append(line.delivery.drained)
+    assert drained == [False, True]
     assert sent(line.up(2)) == ["b"]
 
 
