@@ -336,10 +336,9 @@ def test_a_change_of_carriers_waits_until_nothing_is_on_its_way():
     line.store(parcel("a"), parcel("b"))
     line.up()
     line.delivery.hold()
-    drained = [line.delivery.drained]
+    before = line.delivery.drained
     assert line.handled("a") == [Settle("a", Outcome.DONE)]
-    drained.append(line.delivery.drained)
-    assert drained == [False, True]
+    assert (before, line.delivery.drained) == (False, True)
     assert sent(line.up(2)) == ["b"]
 
 

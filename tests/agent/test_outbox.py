@@ -200,7 +200,7 @@ def test_a_scan_costs_one_flush_and_little_more_than_its_page(tmp_path):
         assert outbox.counts().flushes == flushes + 200
         if written() == before:
             pytest.skip("this file system is not a disk's")
-        assert (written() - before) / 200 < 20_000
+        assert (written() - before) / 200 < 16_384
 
 
 # -- another program's, an older and a newer version's
