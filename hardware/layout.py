@@ -47,7 +47,7 @@ def fit(lines: Sequence[str], columns: int, rows: int) -> list[str]:
         return wrapped
     shown = wrapped[:rows]
     if shown:
-        shown[-1] = wrap(shown[-1], max(columns - 1, 2))[0][: columns - 1] + "…"
+        shown[-1] = _cut(shown[-1], columns - 1) + "…"
     return shown
 
 
@@ -56,6 +56,17 @@ def paginate(lines: Sequence[str], rows: int) -> list[list[str]]:
     if rows < 1:
         raise ValueError(f"{rows} rows cannot hold a line")
     return [list(lines[at : at + rows]) for at in range(0, len(lines), rows)] or [[]]
+
+
+def _cut(line: str, columns: int) -> str:
+    """As many letters of the line as fit."""
+    taken, used = "", 0
+    for letter in _letters(line):
+        used += width(letter)
+        if used > columns:
+            break
+        taken += letter
+    return taken.rstrip(" ")
 
 
 def _harmless(char: str) -> str:
