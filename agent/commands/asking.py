@@ -83,6 +83,11 @@ def status_lines(answer: dict[str, Any]) -> list[str]:
     lines.append(f"outbox    {outbox['waiting']} waiting ({outbox['bytes']} bytes), {outbox['dead']} dead letters")
     if outbox["trouble"]:
         lines.append(f"          {outbox['trouble']}")
+    card = answer["card"]
+    written = "" if card["written_bytes"] is None else f", {card['written_bytes']} bytes written"
+    lines.append(f"card      {card['flushes']} flushes{written}")
+    if not card["survives_power_cut"]:
+        lines.append("          scans do not survive a power cut here: the state folder is in memory")
     parts = (*answer["inputs"], *answer["outputs"])
     lines += [f"{part['kind']:<8}  {part['name']}: {part['trouble'] or 'works'}" for part in parts]
     counts = ", ".join(f"{name} {count}" for name, count in sorted(answer["counts"].items()))

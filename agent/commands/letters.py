@@ -17,11 +17,12 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("action", nargs="?", choices=("list", "retry", "drop"), default="list")
     parser.add_argument("request_id", nargs="?", default="", metavar="REQUEST_ID", help=f'which one, or "{ALL}"')
+    parser.add_argument("--all", action="store_const", const=ALL, default="", help="every one of them")
 
 
 def outbox(options: argparse.Namespace) -> int:
     """List, retry or drop."""
-    answer = ask(options, command="outbox", action=options.action, request_id=options.request_id)
+    answer = ask(options, command="outbox", action=options.action, request_id=options.all or options.request_id)
     return write(options, answer, lambda: _lines(options.action, answer))
 
 
