@@ -36,15 +36,20 @@ def at_a_rate(scanner, codes, per_second, moments):
         scanner.types(code.encode() + b"\r")
 
 
+def wait_accepted(kiosk, count):
+    """Until the agent has accepted so many scans."""
+    eventually(lambda: kiosk.status()["counts"].get("scans", 0) >= count, timeout=60, what=f"{count} scans stored")
+
+
 def drain(start_hub, start_kiosk, backlog, while_draining, capsys):
     hub = start_hub()
     kiosk = start_kiosk(hub, protocols=["mqtt"], device=1)
     kiosk.wait_up()
     hub.core.stop()
     old = [f"NIGHT-{number:05}" for number in range(backlog)]
-    for code in old:
-        kiosk.scan(code)
-    eventually(lambda: kiosk.status()["counts"].get("scans", 0) >= backlog, timeout=120, what="the backlog stored")
+    for start in range(0, backlog, 200):  # many hands, but no flood: the core's inbox holds a thousand events
+        kiosk.scan(*old[start : start + 200])
+        wait_accepted(kiosk, min(start + 200, backlog))
     assert kiosk.status()["outbox"]["waiting"] == backlog
     before = resident_kib(kiosk.agent.pid)
     hub.core.start()
@@ -63,7 +68,7 @@ def drain(start_hub, start_kiosk, backlog, while_draining, capsys):
                 accepted_late += 1
             most = max(most, resident_kib(kiosk.agent.pid))
             time.sleep(0.2)
-            assert time.monotonic() - began < 900, "it takes too long"
+            assert time.monotonic() - began < 1400, "it takes too long"
     finally:
         scanning.join(120)
     kiosk.wait_settled(60)
@@ -87,7 +92,7 @@ def test_a_backlog_is_delivered_in_order_while_new_scans_are_taken(start_hub, st
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(1800)
 def test_ten_thousand_scans_are_delivered_in_order_while_new_scans_are_taken(start_hub, start_kiosk, capsys):
     drain(start_hub, start_kiosk, 10_000, 400, capsys)
 
@@ -104,9 +109,7 @@ def two_scanners(start_hub, start_kiosk, tmp_path, seconds):
             one.start()
         for one in typing:
             one.join()
-        eventually(
-            lambda: kiosk.status()["counts"].get("scans", 0) >= 40 * seconds, timeout=30, what="all scans accepted"
-        )
+        wait_accepted(kiosk, 40 * seconds)
         kiosk.wait_settled(timeout=300)
         arrived = scans_of(kiosk, "TWO-")
         assert max(Counter(code for code, _, _ in arrived).values()) == 1
