@@ -27,7 +27,7 @@ from agent.events import (
     Tick,
 )
 from agent.hub.events import EVENT_OVOS_UTTERANCE_SPEAK, EVENT_POLICY_DENIED, EVENT_SPEAK
-from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkTrouble, LinkUp
+from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkProved, LinkTrouble, LinkUp
 from agent.inputs import Inputs
 from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
@@ -123,6 +123,8 @@ class Behaviour:
                 self._panel.link_trouble(event.cause, now)
             case LinkOffer():
                 self.delivery.hold()
+            case LinkProved(asked):
+                self.delivery.proved(asked)
             case HubSaid():
                 return self._hub_said(event, now)
             case HubSentBinary():

@@ -5,8 +5,8 @@ hub names its request id again, the link is lost, or `answer_seconds` pass on a 
 may be sent again back at the front, in its old order, under its old id; of the rest nobody can say what became of it.
 
 Noise frames are numbered, so the hub reads what we send in order and without gaps: once it answered a probe that was
-sent after a parcel, it had that parcel too. Silence about a parcel is therefore worth a probe, and a probe answered
-turns "lost?" into "the hub had it".
+sent after a parcel, it had that parcel too. Silence about a parcel is therefore worth a probe; a probe answered turns
+"lost?" into "the hub had it", and only then can waiting for the answer come to an end.
 
 The hub's denials carry no request id. One in flight alone owns a denial of its type; when several could own it nobody
 does: they are waited for, and what stays open is sent again alone, where the next denial has one owner.
@@ -72,6 +72,8 @@ class _Flight:
     spoken: list[str] = field(default_factory=list)
     unmatched_at: float | None = None
     probed: bool = False
+    proved: bool = False
+    """The hub answered a probe that was sent after the parcel: it had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ class Delivery:
         """The moment at which `tick` has something to do, or None. `now` in the same clock as ever."""
         moments = []
         for flight in self._flights.values():
-            moments.append(flight.sent + self._terms.answer_seconds)
+            if flight.proved or flight.spoken:  # else the link must speak first: it is up, or it is lost
+                moments.append(flight.sent + self._terms.answer_seconds)
             if not flight.probed:
                 moments.append(flight.sent + self._terms.suspicious_seconds)
             if flight.unmatched_at is not None:
@@ -203,6 +206,12 @@ class Delivery:
         """Whether a change of carriers loses and repeats nothing."""
         return self._holding and not self._flights
 
+    def proved(self, asked: float) -> None:
+        """The hub answered the probe that left at `asked`. What left later needs another one."""
+        for flight in self._flights.values():
+            flight.proved = flight.proved or flight.sent <= asked
+            flight.probed = flight.proved
+
     def hub_said(self, event: ThalovantEvent, now: float) -> list[Effect]:
         """Settle what the event answers. Events about other things are no concern of delivery."""
         if event.name == EVENT_POLICY_DENIED:
@@ -231,11 +240,10 @@ class Delivery:
             silent = now - flight.sent
             if flight.unmatched_at is not None and now - flight.unmatched_at >= self._terms.empty_seconds:
                 effects += self._end(flight, Outcome.DONE if flight.spoken else Outcome.UNANSWERED)
-            elif silent >= self._terms.answer_seconds:
-                if flight.spoken:
-                    effects += self._end(flight, Outcome.DONE)
-                else:
-                    effects += self._end(flight, Outcome.UNKNOWN, "the hub took it and never answered")
+            elif silent >= self._terms.answer_seconds and flight.spoken:
+                effects += self._end(flight, Outcome.DONE)
+            elif silent >= self._terms.answer_seconds and flight.proved:
+                effects += self._end(flight, Outcome.UNKNOWN, "the hub took it and never answered")
             elif silent >= self._terms.suspicious_seconds and not flight.probed:
                 flight.probed = True
                 effects.append(ProbeSoon())

@@ -35,7 +35,7 @@ from agent.hub.errors import (
 )
 from agent.hub.events import from_envelope
 from agent.hub.keyring import Keyring
-from agent.hub.link_events import HubSaid, HubSentBinary, LinkEvent, LinkOffer
+from agent.hub.link_events import HubSaid, HubSentBinary, LinkEvent, LinkOffer, LinkProved
 from agent.hub.link_report import LinkReport, LinkSnapshot
 from agent.hub.lookout import Lookout
 from agent.hub.messages import BusMessage
@@ -272,7 +272,8 @@ class Link:
         if isinstance(message, Binary):
             self._emit(HubSentBinary(ThalovantBinary(kind=message.kind, data=message.data, metadata=message.metadata)))
         elif message["msg_type"] == "rendezvous":
-            pulse.answered(now)
+            if (asked := pulse.answered(now)) is not None:
+                self._emit(LinkProved(asked))
         elif (event := from_envelope(message, site_id=self._caller.identity.site_id)) is not None:
             self._emit(HubSaid(event))
 

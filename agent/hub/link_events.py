@@ -44,6 +44,13 @@ class LinkOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkProved:
+    """The hub answered a probe: it had everything that was sent before `asked`, in seconds of `time.monotonic()`."""
+
+    asked: float
+
+
+@dataclass(frozen=True, slots=True)
 class HubSaid:
     """The hub sent a bus message."""
 
@@ -57,4 +64,4 @@ class HubSentBinary:
     binary: ThalovantBinary
 
 
-LinkEvent = LinkUp | LinkDown | LinkTrouble | LinkOffer | HubSaid | HubSentBinary
+LinkEvent = LinkUp | LinkDown | LinkTrouble | LinkOffer | LinkProved | HubSaid | HubSentBinary

@@ -14,7 +14,7 @@ from typing import Any
 from agent.control_socket import ControlServer, Handler
 from agent.hub.errors import ThalovantConnectionError
 from agent.hub.events import ThalovantEvent
-from agent.hub.link_events import HubSaid, LinkDown, LinkEvent, LinkTrouble, LinkUp
+from agent.hub.link_events import HubSaid, LinkDown, LinkEvent, LinkProved, LinkTrouble, LinkUp
 from agent.hub.link_report import LinkSnapshot
 from agent.hub.messages import BusMessage
 from agent.hub.protocol.causes import Cause
@@ -141,7 +141,7 @@ class HubInside:
             self._emit(HubSaid(ThalovantEvent(name=name, data=data, context=message.context)))
 
     def probe_soon(self) -> None:
-        pass
+        self._emit(LinkProved(time.monotonic()))
 
     def hurry(self) -> None:
         self.hurries += 1

@@ -24,7 +24,7 @@ from agent.effects import (
 )
 from agent.events import Fetched, IdentityFound, IdentityMissing, Requested, Stopping, StoreFailed, StoreWorks, Tick
 from agent.hub.events import ThalovantEvent
-from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkTrouble, LinkUp
+from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkProved, LinkTrouble, LinkUp
 from agent.hub.protocol.causes import Cause
 from agent.hub.reply import ThalovantBinary
 from agent.parcel import Outcome
@@ -176,6 +176,8 @@ def test_what_became_of_a_scan_is_told(device, events, signal, shown, outcome):
 def test_a_scan_nobody_answers_is_shown_as_that(device):
     device.up()
     device.scan("A")
+    device.at(103.0)
+    device.feed(LinkProved(device.now))
     orders = device.at(130.0)
     assert signals(orders) == ["refused"]
     assert "A: sent, but never answered" in device.screen

@@ -144,9 +144,32 @@ def test_silence_is_worth_a_probe_and_then_the_outcome_is_unknown():
     line.up()
     assert line.go(2.9) == []
     assert line.go(0.1) == [ProbeSoon()]
+    line.delivery.proved(line.now)
     assert line.go(26.9) == []
     (settle,) = line.go(0.1)
     assert (settle.request_id, settle.outcome) == ("a", Outcome.UNKNOWN)
+
+
+def test_nothing_is_given_up_while_it_is_open_whether_the_link_lives():
+    line = Line(answer_seconds=5.0)
+    line.store(parcel("a"))
+    line.up()
+    assert line.go(3.0) == [ProbeSoon()]
+    assert line.go(60.0) == []
+    assert line.delivery.deadline(line.now) is None
+    line.down()
+    assert sent(line.up(2)) == ["a"]
+
+
+def test_a_probe_that_left_before_a_parcel_says_nothing_of_it():
+    line = Line(answer_seconds=5.0)
+    line.store(parcel("a"))
+    line.up()
+    line.delivery.proved(line.now - 1.0)
+    assert line.go(3.0) == [ProbeSoon()]
+    line.delivery.proved(line.now)
+    (settle,) = line.go(2.0)
+    assert settle.outcome is Outcome.UNKNOWN
 
 
 def test_an_answer_that_began_is_done_though_its_end_never_came():

@@ -301,10 +301,14 @@ class Pulse:
         else:
             self._asked_again = now
 
-    def answered(self, now: float) -> None:
-        """A probe's answer came: both directions and the hub's session live."""
-        self._asked = self._asked_again = None
+    def answered(self, now: float) -> float | None:
+        """A probe's answer came: both directions and the hub's session live.
+
+        Says when the probe left; None when none was out.
+        """
+        asked, self._asked, self._asked_again = self._asked, None, None
         self._due = now + self._terms.idle
+        return asked
 
     @property
     def doubtful(self) -> bool:
