@@ -187,7 +187,7 @@ FAULTS = lists(
     ),
     max_size=50,
 )
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def live(steps, in_flight):

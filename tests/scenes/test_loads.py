@@ -88,7 +88,7 @@ def drain(start_hub, start_kiosk, backlog, while_draining, capsys):
 
 @pytest.mark.timeout(300)
 def test_a_backlog_is_delivered_in_order_while_new_scans_are_taken(start_hub, start_kiosk, capsys):
-    drain(start_hub, start_kiosk, 200, 20, capsys)
+    drain(start_hub, start_kiosk, 100, 20, capsys)
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def two_scanners(start_hub, start_kiosk, tmp_path, seconds):
 
 @pytest.mark.timeout(120)
 def test_two_scanners_at_20_a_second_are_neither_lost_nor_mixed(start_hub, start_kiosk, tmp_path):
-    two_scanners(start_hub, start_kiosk, tmp_path, 3)
+    two_scanners(start_hub, start_kiosk, tmp_path, 2)
 
 
 @pytest.mark.slow
