@@ -36,9 +36,21 @@ _BUTTON_SECONDS = 30.0
 class Devices:
     """All hardware of one device. The core's thread owns it; the orders return at once."""
 
-    def __init__(self, config: Config, emit: Emit, workers: Workers, *, pin_factory: Factory | None = None) -> None:
-        """`emit` is called from many threads and must not wait. `pin_factory` gives the pins instead of the board's."""
+    def __init__(
+        self,
+        config: Config,
+        emit: Emit,
+        workers: Workers,
+        *,
+        emit_scan: Emit | None = None,
+        pin_factory: Factory | None = None,
+    ) -> None:
+        """`emit` is called from many threads and must not wait; `emit_scan`, for what scanners tell, may hold them up.
+
+        `pin_factory` gives the pins instead of the board's.
+        """
         self._emit = emit
+        self._emit_scan = emit_scan or emit
         self._workers = workers
         self._pin_factory = pin_factory
         self._inputs_end = StopEvent()
@@ -159,7 +171,9 @@ class Devices:
         except DeviceError as error:
             self._emit(DeviceLost("scanner", scanner.name, str(error)))
             return
-        self._start(f"scanner-{scanner.name}", lambda stop, beat: reader.run(self._emit, stop, beat), self._inputs_end)
+        self._start(
+            f"scanner-{scanner.name}", lambda stop, beat: reader.run(self._emit_scan, stop, beat), self._inputs_end
+        )
 
     def _start(
         self,

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from typing import Generic, TypeVar
 
 E = TypeVar("E")
+
+_PATIENCE_SECONDS = 1.0
+_LOOK_SECONDS = 0.005
 
 
 class Inbox(Generic[E]):
@@ -37,6 +41,17 @@ class Inbox(Generic[E]):
             return False
         self._events.put(event)
         return True
+
+    def put_with_room(self, event: E) -> bool:
+        """As `put`, but waits up to a second for the inbox to be less than half full.
+
+        For a thread that can be held up, as a scanner's can: what it does not read yet waits in the port. The other
+        half stays free for those who cannot wait, the hub's answers among them.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self._events.qsize() >= (self._capacity + 1) // 2 and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+        return self.put(event)
 
     def take(self, timeout: float | None = None) -> list[E]:
         """What has arrived, in order: waits up to `timeout` seconds for the first event, and for none after it.

@@ -118,7 +118,9 @@ class Runtime:
         )
         self._commits = Commits(self._outbox, self._stamps, beat=self._beat)
         self._behaviour = Behaviour(config, self._stamps, chance=random.random)
-        self._devices = Devices(config, self._inbox.put, self._workers, pin_factory=pin_factory)
+        self._devices = Devices(
+            config, self._inbox.put, self._workers, emit_scan=self._inbox.put_with_room, pin_factory=pin_factory
+        )
         self._linking = Linking(
             IdentityFile(config.identity.file),
             lambda identity, emit: make_link(config, self._state, identity, emit, self._workers.spawn_once),

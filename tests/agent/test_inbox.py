@@ -64,3 +64,17 @@ def test_many_writers_lose_nothing_and_keep_their_own_order():
         seen += batch
     for name in range(4):
         assert [n for writer, n in seen if writer == name] == list(range(1000))
+
+
+def test_a_patient_writer_leaves_half_of_the_room_to_those_who_cannot_wait():
+    inbox: Inbox[str] = Inbox(capacity=4)
+    assert inbox.put_with_room("scan 1")
+    assert inbox.put_with_room("scan 2")
+    writer = threading.Thread(target=inbox.put_with_room, args=("scan 3",))
+    writer.start()
+    assert inbox.put("answer 1")
+    assert inbox.put("answer 2")
+    taken = inbox.take(1.0)
+    writer.join(5.0)
+    assert [*taken, *inbox.take(1.0)] == ["scan 1", "scan 2", "answer 1", "answer 2", "scan 3"]
+    assert inbox.refused == 0
