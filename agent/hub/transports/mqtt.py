@@ -202,6 +202,10 @@ class MqttTransport:
         pending = isinstance(raw, ssl.SSLSocket) and raw.pending() > 0
         ready = pending or wait_for(self._descriptor(), timeout, wake, write=client.want_write())
         if ready:
+            # As in wss: a broker holds its second small packet until the first is acknowledged, which takes 40 ms.
+            if isinstance(raw, socket.socket):
+                with contextlib.suppress(OSError):
+                    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             self._check_code(client.loop_read())
             if client.want_write():
                 self._check_code(client.loop_write())
