@@ -45,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     everything.add_argument("--idle-seconds", type=float, default=600.0)
     options = parser.parse_args(words)
     if options.command == "all":
-        return write_report(idle_seconds=options.idle_seconds, as_json=options.json)
+        from scripts.benches.report import write
+
+        return write(run, idle_seconds=options.idle_seconds, as_json=options.json)
     more = {} if getattr(options, "seconds", None) is None else {"seconds": options.seconds}
     sheet = run(options.command, **more)
     print(json.dumps(sheet.as_dict(), ensure_ascii=False, indent=2) if options.json else sheet.text())

@@ -61,12 +61,16 @@ class Watched:
 
     def wait(self, text: str, timeout: float = 30.0) -> float:
         """The moment of the next line with `text` in it. Raises AssertionError when none comes in time."""
+        return self.line(text, timeout)[0]
+
+    def line(self, text: str, timeout: float = 30.0) -> tuple[float, str]:
+        """The next line with `text` in it, and its moment. Raises AssertionError when none comes in time."""
         deadline = time.perf_counter() + timeout
         while (left := deadline - time.perf_counter()) > 0:
             with contextlib.suppress(queue.Empty):
                 at, line = self._lines.get(timeout=left)
                 if text in line:
-                    return at
+                    return at, line
         raise AssertionError(f"no line with {text!r} in {timeout:g} s; the last were {self.heard[-5:]}")
 
     def tell(self, line: str) -> None:

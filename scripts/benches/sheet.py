@@ -83,5 +83,4 @@ class Sheet:
         """The sheet as a section of a document."""
         lines = ["| " + " | ".join(cells) + " |" for cells in (_COLUMNS, ("---",) * len(_COLUMNS))]
         lines += ["| " + " | ".join(row.cells()) + " |" for row in self.rows]
-        notes = [f"\n{note}" for note in self.notes]
-        return "\n".join((f"## {self.title}", "", *lines, *notes, ""))
+        return "\n".join((f"## {self.title}", "", *lines, "", *self.notes, ""))
