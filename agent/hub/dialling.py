@@ -77,9 +77,9 @@ class Limits:
     """DNS, TCP, TLS and the carrier's own opening."""
     handshake: float = 20.0
     """Everything after it, the hub's slow first derivation of the PSK included."""
-    hello: float = 3.0
+    hello: float = 2.0
     """On MQTT: silence after our HELLO. The hub holds an older connection of this key, is down, or does not know the
-    key."""
+    key. After the second HELLO it may take twice as long: a hub that just started is slow."""
     message_2: float = 5.0
     """On MQTT: silence after message 1 under KK, which is all a hub that cannot read it does."""
     answer: float = 8.0
@@ -119,7 +119,7 @@ def dial(
     force_xx, unheard = False, 0
     while True:
         try:
-            return attempt.run(force_xx=force_xx, in_doubt=in_doubt)
+            return attempt.run(force_xx=force_xx, in_doubt=in_doubt, patience=1 + unheard)
         except _KkFailedError as failed:
             if failed.node_id is not None:
                 caller.keyring.forget_psk(caller.identity, failed.node_id)
@@ -174,8 +174,10 @@ class _Attempt:
         self._wake = wake
         self._pin_id = caller.identity.pin_id(protocol)
         self._opened_at = 0.0
+        self._hello_seconds = limits.hello
 
-    def run(self, *, force_xx: bool, in_doubt: bool) -> Connection:
+    def run(self, *, force_xx: bool, in_doubt: bool, patience: int = 1) -> Connection:
+        self._hello_seconds = self._limits.hello * patience
         transport = make_transport(self._caller, self._protocol, in_doubt=in_doubt)
         began = time.monotonic()
         try:
@@ -272,7 +274,7 @@ class _Attempt:
     def _heard(self, transport: Transport, handshake: Handshake, ends: float) -> str | bytes:
         """The hub's next cleartext frame, or what its silence means."""
         silent = transport.speaks_first and (
-            (handshake.node_id is None and self._limits.hello) or (_under_kk(handshake) and self._limits.message_2)
+            (handshake.node_id is None and self._hello_seconds) or (_under_kk(handshake) and self._limits.message_2)
         )
         until = min(ends, time.monotonic() + silent) if silent else ends
         while (left := until - time.monotonic()) > 0:
