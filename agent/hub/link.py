@@ -220,7 +220,7 @@ class Link:
         decision = keeping.after(protocol, outcome, now, self._chance(), certain=certain)
         if isinstance(decision, Stop):
             self._report.failed(cause, "attention")
-        elif keeping.awaiting_admission(now):
+        elif keeping.awaiting_admission(now) and cause is not Cause.WRONG_PASSWORD:  # which a hub knows only of its own
             self._report.failed(Cause.NOT_ADMITTED, "awaiting admission")
         else:
             self._report.failed(cause, "attention" if outcome is Outcome.REFUSED else "offline")
