@@ -63,6 +63,7 @@ class TcpProxy:
         """Connections taken so far."""
         self._guard = threading.Lock()
         self._pairs: list[_Pair] = []
+        self._forgotten: list[_Pair] = []
         self._listener: socket.socket | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
@@ -108,6 +109,14 @@ class TcpProxy:
             for pair in self._pairs:
                 pair.far.close()
 
+    def forget(self) -> int:
+        """Pass nothing more on the connections there are, tell neither end, and take new ones: a router that was
+        started anew. How many there were."""
+        with self._guard:
+            pairs, self._pairs = self._pairs, []
+            self._forgotten += pairs
+        return len(pairs)
+
     def refuse(self) -> None:
         """Nobody listens any more. The connections there are live on."""
         with self._guard:
@@ -133,6 +142,7 @@ class TcpProxy:
         self._closing.set()
         self._thread.join(5)
         self.refuse()
+        self._pairs += self._forgotten
         self.drop()
 
     def _listen(self) -> None:
