@@ -15,6 +15,12 @@ def main() -> int:
     simulated.add_argument("--devices", type=int, default=10_000)
     simulated.add_argument("--seed", type=int, default=1)
     simulated.set_defaults(run=_simulate)
+    real = commands.add_parser("real", help="real links at a real hub on this machine")
+    real.add_argument("--devices", type=int, default=200)
+    real.add_argument("--processes", type=int, default=2)
+    real.add_argument("--protocol", choices=("mqtt", "wss", "https"), default="wss")
+    real.add_argument("--away", type=float, default=10.0, help="seconds the hub is away (default: 10)")
+    real.set_defaults(run=_real)
     options = parser.parse_args()
     return int(options.run(options))
 
@@ -35,6 +41,22 @@ def _simulate(options: argparse.Namespace) -> int:
     within = worst <= 0.02
     print("within 2 % of the fleet a second, and 95 % back within 150 s" if within else "NOT within the limits")
     return 0 if within else 1
+
+
+def _real(options: argparse.Namespace) -> int:
+    from scripts.swarm.real import run
+
+    came = run(devices=options.devices, processes=options.processes, protocol=options.protocol, away=options.away)
+    back = came.back_after
+    print(f"hub away {options.away:g} s: {len(back)} of {options.devices} back, {came.twice} twice")
+    if back:
+        p50, p95 = (back[min(int(share * len(back)), len(back) - 1)] for share in (0.5, 0.95))
+        print(f"seconds after its return: p50 {p50:.0f}, p95 {p95:.0f}, last {back[-1]:.0f}")
+        print(f"busiest second: {came.attempts_per_second} came up")
+        for first in range(0, int(back[-1]) + 1, 10):
+            count = sum(first <= moment < first + 10 for moment in back)
+            print(f"{first:>4} s {count:>4} {'#' * count}")
+    return 1 if came.missing or came.twice else 0
 
 
 def _row(title: str, away: float, spread: Spread, devices: int) -> None:

@@ -47,6 +47,9 @@ class LinkedDevice:
         self.states: list[str] = []
         """The states the link was seen in, each change once."""
         self.beats = 0
+        self.back_at = 0.0
+        """When the link came up again after its last loss, in seconds since 1970; 0 when it was never lost or is
+        lost."""
         self._news = threading.Condition()
         self._session = 0
         self._handled: set[str] = set()
@@ -155,8 +158,10 @@ class LinkedDevice:
             match event:
                 case LinkUp(session, _):
                     self._session = session
+                    self.back_at = time.time() if session > 1 else 0.0
                 case LinkDown():
                     self._session = 0
+                    self.back_at = 0.0
                 case LinkOffer():
                     self.link.take_offer()
                 case HubSaid(said) if said.name == HANDLED and said.request_id is not None:
