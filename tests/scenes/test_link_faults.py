@@ -22,7 +22,7 @@ each_carrier = pytest.mark.parametrize("carrier", CARRIERS)
 
 @pytest.fixture(scope="module")
 def hub(start_hub):
-    return start_hub(devices=60)
+    return start_hub(devices=80)
 
 
 @pytest.fixture(scope="module")
