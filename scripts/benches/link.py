@@ -9,6 +9,7 @@ does not have it. `--beside` measures the published client the same way, asking 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import statistics
@@ -123,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--beside", action="store_true", help="the published client as well")
     options = parser.parse_args(argv)
     faults, carriers = options.fault or [*FAULTS, STARTS], options.carrier or CARRIERS
+    logging.getLogger().addHandler(logging.NullHandler())  # that there is no link is what is measured
     folder = Path(tempfile.mkdtemp(prefix="thalovant-link-"))
     lost = 0
     print(f"seconds until the next scan is answered: median, worst, lost; {options.runs} runs, away {options.away:g} s")
