@@ -19,7 +19,7 @@ from agent import config as configuration
 from agent.config import Config, ConfigError
 from agent.control_socket import AgentNotRunningError, ControlError, ask_agent
 from agent.hub.errors import ThalovantIdentityError
-from agent.identity_source import load_identity
+from agent.identity_source import find_identity
 from agent.state_folder import in_memory
 from hardware.facts import DeviceError
 from hardware.pins import pin_factory
@@ -70,7 +70,7 @@ def check_identity(config: Config) -> Iterator[Finding]:
     """The identity file, and whether the configured protocols have addresses in it."""
     path = config.identity.file
     try:
-        identity = load_identity(path)
+        identity = find_identity(path, environ=os.environ)
     except ThalovantIdentityError as error:
         text, _, what_to_do = str(error).partition("; ")
         yield Finding(subject="identity", state="problem", text=text, advice=what_to_do)

@@ -6,11 +6,14 @@ where a device expects it, is written by `thalovant-agent provision`, and whatev
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent import sealing
 from agent.hub.errors import ThalovantIdentityError
 from agent.hub.identity import ThalovantIdentity
 
@@ -40,6 +43,39 @@ def load_identity(path: Path) -> ThalovantIdentity:
         raise ThalovantIdentityError(text + advice) from None
 
 
+def find_identity(path: Path, *, environ: Mapping[str, str], sealed: Path | None = sealing.SEALED) -> ThalovantIdentity:
+    """The device's identity, wherever it is kept: the file at `path`, else what was sealed.
+
+    What was sealed, systemd opens for the agent and nobody else; root can open it at `sealed`. Raises
+    ThalovantIdentityError.
+    """
+    if not os.path.lexists(path):
+        opened = sealing.credential(environ)
+        if opened is not None:
+            return _from_text(_text(opened))
+        text = None if sealed is None else sealing.unseal(sealed)
+        if text is not None:
+            return _from_text(text)
+    return load_identity(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        raise ThalovantIdentityError(f"the sealed identity cannot be read; bring it again with: {_PROVISION}") from None
+
+
+def _from_text(text: str) -> ThalovantIdentity:
+    try:
+        mapping = json.loads(text)
+    except (ValueError, RecursionError):
+        mapping = None  # not chained: the exception holds the text
+    if not isinstance(mapping, Mapping):
+        raise ThalovantIdentityError(f"the sealed identity is damaged; bring it again with: {_PROVISION}")
+    return ThalovantIdentity.from_mapping(mapping)
+
+
 def _unreadable(path: Path, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return (
@@ -59,8 +95,10 @@ class Looked:
 class IdentityFile:
     """The identity file of a running agent. Looking costs one system call while nothing changes. One thread uses it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str] | None = None) -> None:
+        """`environ` says where systemd opened a sealed identity, which serves while there is no file."""
         self._path = path
+        self._environ = environ or {}
         self._seen: object = None
 
     def look(self) -> Looked | None:
@@ -70,7 +108,7 @@ class IdentityFile:
             return None
         self._seen = sign
         try:
-            return Looked(load_identity(self._path))
+            return Looked(find_identity(self._path, environ=self._environ, sealed=None))
         except ThalovantIdentityError as error:
             return Looked(None, str(error))
 

@@ -7,6 +7,7 @@ is erased only when its copy is on the disk.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pwd
@@ -14,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent import sealing
 from agent.hub.errors import ThalovantError, ThalovantIdentityError
 from agent.hub.files import flush_directory, write_beside
 from agent.hub.identity import ThalovantIdentity
-from agent.identity_source import load_identity
+from agent.identity_source import find_identity
 
 _LARGEST = 1 << 20  # bytes; an identity has about 2000
 _USER = "thalovant-agent"
@@ -35,63 +37,99 @@ class Provisioned:
     path: Path
     trouble: str = ""
     """Why the original is still there, and what to do; empty when it is gone."""
+    was_there: bool = False
+    """It was in place already, and nothing was written."""
+    sealed: bool = False
+    """It is sealed: systemd opens it for an agent that starts."""
 
 
-def provision(source: Path, target: Path, *, state: Path, replace: bool = False) -> Provisioned:
+def provision(
+    source: Path, target: Path, *, state: Path, replace: bool = False, sealed: Path | None = sealing.SEALED
+) -> Provisioned:
     """Put the identity in `source` at `target`, readable by the agent's user alone, and erase `source`.
 
     `state` is the agent's folder: where root does this, the file is given to whoever owns that. With another identity
-    that works in place already, `replace` must say that it may go. A running agent takes the new one up by itself.
-    Raises ProvisioningError.
+    that works in place already, here or at `sealed`, `replace` must say that it may go. A device whose identity was
+    sealed keeps the new one sealed. A running agent takes a file up by itself. Raises ProvisioningError.
     """
-    text = _read(source)
-    identity = _parsed(text, str(source))
     if _same(source, target):
         raise ProvisioningError(f"{source} is the device's identity file already")
-    _install(text, identity, target, state=state, replace=replace)
-    return Provisioned(identity=identity, path=target, trouble=_erase(source))
+    text = read_source(source)
+    done = install(text, target, name=str(source), state=state, replace=replace, sealed=sealed)
+    return dataclasses.replace(done, trouble=erase(source))
 
 
-def provision_text(text: str, target: Path, *, state: Path, replace: bool = False) -> Provisioned:
+def provision_text(
+    text: str, target: Path, *, state: Path, replace: bool = False, sealed: Path | None = sealing.SEALED
+) -> Provisioned:
     """The same for an identity that came through a pipe."""
-    identity = _parsed(text, "what was given")
-    _install(text, identity, target, state=state, replace=replace)
-    return Provisioned(identity=identity, path=target)
+    return install(text, target, name="what was given", state=state, replace=replace, sealed=sealed)
 
 
-def _install(text: str, identity: ThalovantIdentity, target: Path, *, state: Path, replace: bool) -> None:
-    if not replace:
-        try:
-            present = load_identity(target)
-        except ThalovantIdentityError:
-            present = None  # nothing there, or nothing that works: nobody misses it
-        if present is not None and present != identity:
-            raise ProvisioningError(
-                f"{target} holds another identity that works (site {present.site_id}); "
-                "to give that up, say it again with --replace"
-            )
+def install(
+    text: str, target: Path, *, name: str, state: Path, replace: bool, sealed: Path | None, seal: bool = False
+) -> Provisioned:
+    """Put an identity in its place, whole and on the disk: sealed when one was, or with `seal`, where that works.
+
+    `name` is what messages call its source. Raises ProvisioningError.
+    """
+    identity = _parsed(text, name)
     try:
-        if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.parent.chmod(0o755)  # whatever root's umask is: the agent's user must get to its file
-        temporary = write_beside(target, text.encode(), 0o600)
-        try:
-            owner = _owner(state)
-            if owner is not None:
-                os.chown(temporary, *owner)
-            os.replace(temporary, target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        flush_directory(target.parent)
+        present = find_identity(target, environ={}, sealed=sealed)
+    except ThalovantIdentityError:
+        present = None  # nothing there, or nothing that works: nobody misses it
+    if present == identity:
+        return Provisioned(identity=identity, path=_place(target, sealed), was_there=True)
+    if present is not None and not replace:
+        raise ProvisioningError(
+            f"{_place(target, sealed)} holds another identity that works (site {present.site_id}); "
+            "to give that up, say it again with --replace"
+        )
+    try:
+        if sealed is not None and (seal or sealed.exists()) and sealing.seal(text, sealed):
+            # The file goes last: until then it is the one in use, and the source is still there to do this again.
+            if os.path.lexists(target):
+                erase(target)
+            return Provisioned(identity=identity, path=sealed, sealed=True)
+        _write(text, target, state)
+        if sealed is not None:
+            sealing.remove(sealed)
     except OSError as error:
         advice = "; run this with sudo" if isinstance(error, PermissionError) else ""
         raise ProvisioningError(
             f"{target} cannot be written: {(error.strerror or str(error)).lower()}{advice}"
         ) from None
+    return Provisioned(identity=identity, path=target)
 
 
-def _read(source: Path) -> str:
+def identity_in(source: Path) -> ThalovantIdentity:
+    """The identity in a file somebody brought along. Raises ProvisioningError."""
+    return _parsed(read_source(source), str(source))
+
+
+def _place(target: Path, sealed: Path | None) -> Path:
+    """Where the identity in use lies; the file goes before the sealed one."""
+    return sealed if sealed is not None and not os.path.lexists(target) and sealed.exists() else target
+
+
+def _write(text: str, target: Path, state: Path) -> None:
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.chmod(0o755)  # whatever root's umask is: the agent's user must get to its file
+    temporary = write_beside(target, text.encode(), 0o600)
+    try:
+        owner = _owner(state)
+        if owner is not None:
+            os.chown(temporary, *owner)
+        os.replace(temporary, target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_directory(target.parent)
+
+
+def read_source(source: Path) -> str:
+    """The text somebody brought along. Raises ProvisioningError."""
     try:
         with source.open("rb") as file:
             data = file.read(_LARGEST + 1)
@@ -144,7 +182,7 @@ def _owner(state: Path) -> tuple[int, int] | None:
     return folder.st_uid, folder.st_gid
 
 
-def _erase(source: Path) -> str:
+def erase(source: Path) -> str:
     """Overwrite and remove the original; why it is still there, or nothing.
 
     A card moves what is written to another cell, so the old bytes may survive inside it: what left its hands this way

@@ -122,7 +122,7 @@ class Runtime:
             config, self._inbox.put, self._workers, emit_scan=self._inbox.put_with_room, pin_factory=pin_factory
         )
         self._linking = Linking(
-            IdentityFile(config.identity.file),
+            IdentityFile(config.identity.file, environ),
             lambda identity, emit: make_link(config, self._state, identity, emit, self._workers.spawn_once),
             self._inbox.put,
             learnt=self._hide_secrets,
