@@ -5,6 +5,7 @@
     {"command": "send-action", "text": "/help", "title": "", "language": "", "session": "", "wait": 12}
     {"command": "ask", "text": "what time is it", "language": "", "session": "", "wait": 12}
     {"command": "outbox", "action": "list" | "retry" | "drop", "request_id": "..." | "all"}
+    {"command": "reload"}
     {"command": "pin", "pin": 17, "level": "low" | "high"}
 
 Every answer has `ok`, and where that is false `error`, one sentence. Whatever is about the core is put into its inbox
@@ -18,6 +19,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from agent.config import ConfigError
 from agent.control_socket import Reply
 from agent.events import Event, Requested, Tick
 from agent.settings import nearest
@@ -32,7 +34,7 @@ LONGEST_WAIT = 600.0
 """The socket itself gives up after 660 s."""
 _LONGEST_TEXT = 32_768  # characters
 _KINDS = {"send-code": "code", "send-action": "action", "ask": "utterance"}
-_COMMANDS = ("status", *_KINDS, "outbox", "pin")
+_COMMANDS = ("status", *_KINDS, "outbox", "reload", "pin")
 
 
 class _RefusedError(ValueError):
@@ -57,12 +59,15 @@ class ControlCommands:
         status: Callable[[float], Mapping[str, Any]],
         letters: Letters,
         drive: Callable[[int, str], None],
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
-        """`put` says whether the inbox took it; `status` is called on the core's thread, `drive` on the socket's."""
+        """`put` says whether the inbox took it; `status` is called on the core's thread, `drive` and
+        `reload`, which may raise ConfigError, on the socket's."""
         self._put = put
         self._status = status
         self._letters = letters
         self._drive = drive
+        self._reload = reload
         self._guard = threading.Lock()
         self._tickets = itertools.count(1)
         self._waiting: dict[str, Reply] = {}
@@ -78,13 +83,16 @@ class ControlCommands:
                     self._request(_KINDS[command], request, reply)
                 case "outbox":
                     self._outbox(request, reply)
+                case "reload":
+                    self._reload()
+                    reply({"ok": True})
                 case "pin":
                     self._pin(request, reply)
                 case str():
                     raise _RefusedError(f'there is no command "{command[:40]}"; {nearest(command, _COMMANDS)}')
                 case _:
                     raise _RefusedError(f"a request names its command: {', '.join(_COMMANDS)}")
-        except (_RefusedError, DeviceError) as error:
+        except (_RefusedError, DeviceError, ConfigError) as error:
             reply({"ok": False, "error": str(error)})
 
     def answer(self, ticket: str, answer: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from agent import status as device_status
 from agent.behaviour import Behaviour
 from agent.commits import Commits
 from agent.config import Config
+from agent.config_trial import ConfigTrial
 from agent.control_commands import ControlCommands
 from agent.control_socket import ControlServer
 from agent.core import Core
@@ -98,10 +99,16 @@ class Runtime:
         environ: Mapping[str, str] | None = None,
         make_link: LinkFactory = hub_link,
         pin_factory: Factory | None = None,
+        trial: ConfigTrial | None = None,
     ) -> None:
-        """`redactor` is given the identity's secrets. `make_link` and `pin_factory` are the real ones when left out."""
+        """`trial` is of the configuration, which it chose; `redactor` is given the identity's secrets.
+
+        `make_link` and `pin_factory` are the real ones when left out.
+        """
         environ = os.environ if environ is None else environ
         self._config = config
+        self._trial = trial or ConfigTrial(None, None)
+        self._again = False
         self._redactor = redactor
         self._started = time.monotonic()
         self._notifier = notifier or Notifier()
@@ -132,6 +139,7 @@ class Runtime:
             status=lambda now: self._status(now).as_dict(),
             letters=DeadLetters(self._outbox, self._behaviour.delivery, self._stamps),
             drive=self._devices.drive,
+            reload=self.reload,
         )
         self._control_end = StopEvent()
         self._performer = Performer(
@@ -147,12 +155,24 @@ class Runtime:
             self._performer,
             self._inbox,
             watchdog=self._watchdog,
-            each_round=lambda now: self._notifier.status(self._status(now).headline),
+            each_round=self._each_round,
         )
 
     def stop(self) -> None:
         """End `run`, soon and in order."""
         self._core.stop()
+
+    def reload(self) -> None:
+        """End `run` so that another agent follows with what the file says now. Raises ConfigError, and nothing ends."""
+        self._trial.propose(link_is_up=self._link_is_up)
+        log.info("trying the configuration anew")
+        self._again = True
+        self._core.stop()
+
+    @property
+    def wants_another(self) -> bool:
+        """Whether `run` ended for another agent to follow in this process."""
+        return self._again
 
     def run(self) -> None:
         """Run until `stop`. Raises StateFolderError, before anything was begun, when another agent runs here."""
@@ -175,7 +195,8 @@ class Runtime:
             self._end()
 
     def _end(self) -> None:
-        self._notifier.stopping()
+        if not self._again:  # or systemd would wait for the process to end
+            self._notifier.stopping()
         self._devices.end_inputs(_SCANNERS_SECONDS)
         self._core.finish()
         self._commits.flush()
@@ -186,6 +207,21 @@ class Runtime:
         self._outbox.close()
         self._state.release()
         log.info("stopped")
+
+    @property
+    def _link_is_up(self) -> bool:
+        link = self._linking.snapshot()
+        return link is not None and link.state in {"up", "degraded"}
+
+    def _each_round(self, now: float) -> None:
+        self._notifier.status(self._status(now).headline)
+        match self._trial.look(now, link_is_up=self._link_is_up):
+            case "passed":
+                log.info("the configuration works and is kept")
+            case "failed":
+                log.error("the configuration does not work; going back to the last one that did")
+                self._again = True
+                self._core.stop()
 
     def _beat(self) -> None:
         self._watchdog.tick(time.monotonic())
@@ -210,6 +246,7 @@ class Runtime:
             site_id=self._linking.site_id,
             identity_trouble=self._linking.identity_trouble,
             store_trouble=self._commits.trouble,
+            config_trouble=self._trial.trouble,
             link=self._linking.snapshot(),
             outbox=self._commits.counts(),
             card=self._card(),

@@ -112,6 +112,8 @@ class Status:
     """Why there is no usable identity and what to do; empty when there is one."""
     store_trouble: str
     """Why nothing is accepted; empty while the disk takes what is scanned."""
+    config_trouble: str = ""
+    """Why it runs with another configuration than its file's; empty when it does not."""
     link: LinkSnapshot | None
     """None while there is no identity to dial with."""
     outbox: OutboxCounts
@@ -128,7 +130,11 @@ class Status:
             return "attention"
         if self.link is None or self.link.state not in {"up", "degraded"}:
             return "offline"
-        missing = any(part.trouble for part in (*self.inputs, *self.outputs)) or not self.card.survives_power_cut
+        missing = (
+            bool(self.config_trouble)
+            or any(part.trouble for part in (*self.inputs, *self.outputs))
+            or not self.card.survives_power_cut
+        )
         return "degraded" if missing or self.link.state == "degraded" else "ready"
 
     @property
@@ -152,6 +158,7 @@ class Status:
             "uptime_seconds": round(self.uptime_seconds, 1),
             "boot_id": self.boot_id,
             "identity": {"site_id": self.site_id, "trouble": self.identity_trouble},
+            "configuration": {"trouble": self.config_trouble},
             "link": self._link(),
             "outbox": {
                 "waiting": self.outbox.waiting,

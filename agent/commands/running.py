@@ -1,40 +1,77 @@
-"""`run`, which is the agent itself, and `check`, which only reads its configuration."""
+"""`run`, which is the agent itself, `reload`, and `check`, which only reads its configuration."""
 
 from __future__ import annotations
 
 import faulthandler
 import json
+import logging
+import os
 import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import config, journal
-from agent.commands.options import Commands, add_command, load
+from agent.commands.options import Commands, add_command, ask, load, write
 from agent.config import Config, ConfigError
+from agent.config_trial import ConfigTrial
 from agent.hub.errors import ThalovantError
 
 if TYPE_CHECKING:
     import argparse
 
+    from agent.runtime import Runtime
+
 
 def add(commands: Commands) -> None:
     """Tell argparse of these commands."""
     add_command(commands, "run", run, "Run the agent until it is told to stop; what systemd does.", json_output=False)
+    add_command(commands, "reload", reload, "Let the running agent try its changed configuration; what SIGHUP does.")
     add_command(commands, "check", check, "Say whether the configuration is right, and what is in it.")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run until SIGTERM or SIGINT. Raises ConfigError or, where another agent runs here, StateFolderError."""
-    settings = load(options)
+    """Run until SIGTERM or SIGINT. Raises ConfigError or, where another agent runs here, StateFolderError.
+
+    SIGHUP, or a changed configuration that failed its trial, ends the agent in order and starts another in the same
+    process: systemd sees one that goes on, and nothing of the first is left in memory.
+    """
+    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    trial = ConfigTrial(options.config, Path(folder) if folder else None)
+    settings = trial.choose()
     redactor = journal.set_up(settings.log.level, expected=(ThalovantError,))
+    if trial.trouble:
+        logging.getLogger(__name__).error(
+            "going on with the last configuration that worked", extra={"reason": trial.trouble}
+        )
     faulthandler.enable()  # the watchdog ends a hung agent with SIGABRT: its threads go to the journal first
 
     from agent.runtime import Runtime
 
-    runtime = Runtime(settings, redactor=redactor)
+    runtime = Runtime(settings, redactor=redactor, trial=trial)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runtime.stop())
+    signal.signal(signal.SIGHUP, lambda *_: _reload(runtime))
     runtime.run()
+    if runtime.wants_another:
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
+
+
+def _reload(runtime: Runtime) -> None:
+    try:
+        runtime.reload()
+    except ConfigError as error:
+        logging.getLogger(__name__).error(
+            "the changed configuration is broken; going on as before", extra={"reason": str(error)}
+        )
+
+
+def reload(options: argparse.Namespace) -> int:
+    """Exit code 0 when it is being tried, 1 when it is broken and nothing changes."""
+    answer = ask(options, command="reload")
+    return write(options, answer, lambda: ["the agent tries the configuration, and goes back if it does not come up"])
 
 
 def check(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.control_socket import ControlError
 from tests.peers.agent import CONTROL_SOCKET, AgentProcess
 from tests.peers.scanner import PtyScanner
 from tests.peers.waiting import eventually
@@ -133,3 +135,34 @@ def test_a_second_one_is_refused_in_one_sentence(make_agent, folder):
     assert done.stderr.startswith(f"another agent uses {folder}/state")
     assert done.stderr.count("\n") == 1
     assert agent.ask("status")["ok"]
+
+
+def test_sighup_takes_a_changed_configuration_up_in_the_same_process(folder, make_agent):
+    (folder / "state").mkdir()
+    agent = make_agent(STATE_DIRECTORY=str(folder / "state"))
+    agent.start()
+    eventually(lambda: answers(agent), what="an answer")
+    pid = agent.pid
+    agent.config.write_text(agent.config.read_text().replace('"help"', '"bell"'))
+    os.kill(agent.pid, signal.SIGHUP)
+    eventually(lambda: "bell" in [one["name"] for one in answers(agent)], what="the other button's name")
+    assert agent.pid == pid
+
+
+def test_sighup_with_a_broken_configuration_changes_nothing(folder, make_agent):
+    agent = make_agent()
+    agent.start()
+    eventually(lambda: answers(agent), what="an answer")
+    whole = agent.config.read_text()
+    agent.config.write_text(whole + "nonsense = 1\n")
+    uptime = agent.ask("status")["uptime_seconds"]
+    os.kill(agent.pid, signal.SIGHUP)
+    eventually(lambda: "going on as before" in (folder / "agent.log").read_text(), what="a word in the journal")
+    assert agent.ask("status")["uptime_seconds"] >= uptime
+
+
+def answers(agent):
+    try:
+        return agent.ask("status")["inputs"]
+    except ControlError:
+        return []
