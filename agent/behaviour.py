@@ -32,7 +32,7 @@ from agent.inputs import Inputs
 from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
 from agent.stamps import StampSource, age
-from agent.status import EVENT_STATUS
+from agent.status import EVENT_STATUS, EVENT_STATUS_REQUEST
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
 
 _FRESH_SECONDS = 60.0
@@ -226,6 +226,8 @@ class Behaviour:
                 effects.append(Note("warning", _ALLOW_STATUS, {"type": EVENT_STATUS}))
             self.status_denied = True
             self._report_at = None
+        elif event.name == EVENT_STATUS_REQUEST:
+            effects += self._report(now, "ready")
         return [*effects, *self.delivery.hub_said(event, now)]
 
     def _device(self, fact: DeviceFound | DeviceLost, now: float) -> list[Effect]:

@@ -16,10 +16,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent import status as device_status
 from agent.behaviour import Behaviour
+from agent.board import read_board
 from agent.commits import Commits
 from agent.config import Config
 from agent.config_trial import ConfigTrial
@@ -136,7 +137,7 @@ class Runtime:
         )
         self._control = ControlCommands(
             self._inbox.put,
-            status=lambda now: self._status(now).as_dict(),
+            status=lambda now: self._status(now).as_dict(board=self._board()),
             letters=DeadLetters(self._outbox, self._behaviour.delivery, self._stamps),
             drive=self._devices.drive,
             reload=self.reload,
@@ -233,8 +234,11 @@ class Runtime:
 
     def _report(self, session: int, state: str) -> None:
         """What the operator is told. The hub knows what time it is, and whose device this is."""
-        report = self._status(time.monotonic()).as_dict(state=state)
+        report = self._status(time.monotonic()).as_dict(state=state, board=self._board())
         self._linking.send(messages.event(EVENT_STATUS, report), session)
+
+    def _board(self) -> dict[str, Any]:
+        return read_board(self._state.path, time.time())
 
     def _status(self, now: float) -> Status:
         inputs, outputs = device_status.parts(self._config, self._behaviour.lost)

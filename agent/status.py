@@ -6,6 +6,8 @@ scanned or heard. Times are ages in seconds, since a device without a clock of i
 
 from __future__ import annotations
 
+import functools
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +23,25 @@ if TYPE_CHECKING:
 EVENT_STATUS = "thalovant.client.status"
 """The bus message with which a device reports itself; its hub must allow that type."""
 
+EVENT_STATUS_REQUEST = "thalovant.client.status.request"
+"""The bus message with which a hub asks for that report now."""
+
 DISTRIBUTION = "thalovant-agent"
 
 
 def version() -> str:
     """The version of this program."""
     return __version__
+
+
+@functools.cache
+def versions() -> Mapping[str, str]:
+    """Of what this runs on: Python, the kernel, the system."""
+    try:
+        system = platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except OSError:
+        system = ""
+    return {"python": platform.python_version(), "kernel": platform.release(), "system": system}
 
 
 def user_agent() -> str:
@@ -150,11 +165,15 @@ class Status:
             words = self.link.state + (f": {self.link.cause.sentence}" if self.link.cause else "")
         return f"{words}; {self.outbox.waiting} waiting to be sent" if self.outbox.waiting else words
 
-    def as_dict(self, *, state: str | None = None) -> dict[str, Any]:
-        """The status as JSON data; `state`, when given, says what the device is about to do instead of how it is."""
+    def as_dict(self, *, state: str | None = None, board: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The status as JSON data; `state`, when given, says what the device is about to do instead of how it is.
+
+        `board` is from `agent.board`, which is read only for those who look. What this gives fits `status.schema.json`.
+        """
         return {
             "state": state or self.state,
             "version": self.version,
+            "versions": versions(),
             "uptime_seconds": round(self.uptime_seconds, 1),
             "boot_id": self.boot_id,
             "identity": {"site_id": self.site_id, "trouble": self.identity_trouble},
@@ -169,6 +188,7 @@ class Status:
             "card": self.card.as_dict(),
             "inputs": [part.as_dict() for part in self.inputs],
             "outputs": [part.as_dict() for part in self.outputs],
+            "board": None if board is None else dict(board),
             "counts": dict(self.counts),
         }
 

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from agent.board import read_board
 from agent.config import ButtonConfig, Config, DisplayConfig, LightConfig, ScannerConfig, SpeechConfig
 from agent.hub.link_report import LinkSnapshot
 from agent.hub.protocol.causes import Cause
 from agent.outbox import OutboxCounts
-from agent.status import Card, Part, Status, parts, user_agent, version, written_bytes
+from agent.status import Card, Part, Status, parts, user_agent, version, versions, written_bytes
+from tests.peers.schema import Schema
 
+SCHEMA = Path(__file__).parents[2] / "agent" / "status.schema.json"
 UP = LinkSnapshot(state="up", protocol="mqtt", since=40.0, drops=2, cause=None)
 
 
@@ -78,9 +82,11 @@ def test_it_is_plain_json():
     assert json.loads(json.dumps(shown)) == {
         "state": "stopping",
         "version": "1.2",
+        "versions": dict(versions()),
         "uptime_seconds": 60.0,
         "boot_id": "boot",
         "identity": {"site_id": "shop", "trouble": ""},
+        "configuration": {"trouble": ""},
         "link": {
             "state": "offline",
             "protocol": "wss",
@@ -93,8 +99,33 @@ def test_it_is_plain_json():
         "card": {"flushes": 2, "written_bytes": 8192, "survives_power_cut": True},
         "inputs": [{"kind": "scanner", "name": "counter", "trouble": ""}],
         "outputs": [],
+        "board": None,
         "counts": {"scans": 3},
     }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"link": None},
+        {"link": link("offline", Cause.DNS)},
+        {"link": link("attention", Cause.HUB_KEY_CHANGED)},
+        {"identity_trouble": "there is none", "store_trouble": "full", "config_trouble": "broken"},
+        {"outputs": [Part(kind=kind, name=kind) for kind in ("display", "light", "speech")]},
+    ],
+)
+def test_every_status_fits_its_schema(changes, tmp_path):
+    schema = Schema(SCHEMA)
+    assert schema.problems(status(**changes).as_dict()) == []
+    assert schema.problems(status(**changes).as_dict(state="stopping", board=read_board(tmp_path, 0.0))) == []
+
+
+def test_the_schema_sees_what_does_not_fit():
+    wrong = status().as_dict(state="fine")
+    del wrong["boot_id"]
+    wrong["secret"] = wrong["outbox"]["dead"] = "one"
+    assert len(Schema(SCHEMA).problems(wrong)) == 4
 
 
 def test_a_link_that_is_up_again_has_no_advice():

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from agent import status
+from tests.peers.schema import Schema
 
 PROTOCOLS = ("mqtt", "wss", "https")
 
@@ -78,6 +83,21 @@ def test_the_device_reports_its_state_when_it_comes_up_and_when_it_leaves(hub, s
     assert kiosk.agent.terminate() == 0
     states = [row["data"]["state"] for row in hub.received(is_report)]
     assert (states[0], states[-1]) == ("ready", "stopping")
+
+
+def test_a_hub_that_asks_for_the_state_has_it_at_once_and_it_fits_the_schema(hub, start_kiosk):
+    kiosk = start_kiosk(hub)
+    kiosk.wait_up()
+    site = hub.devices[kiosk.device - 1].site_id
+
+    def is_report(row):
+        return row["type"] == "thalovant.client.status" and row["context"]["session"]["site_id"] == site
+
+    hub.wait_for(is_report)
+    hub.emit("thalovant.client.status.request", device=kiosk.device)
+    hub.wait_for(is_report, count=2, timeout=5)
+    schema = Schema(Path(status.__file__).with_name("status.schema.json"))
+    assert [problem for row in hub.received(is_report) for problem in schema.problems(row["data"])] == []
 
 
 def test_a_hub_that_denies_the_status_is_noticed_once(hub, start_kiosk):
