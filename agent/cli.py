@@ -55,10 +55,11 @@ def _options(words: Sequence[str]) -> Any:
             from agent.commands import running
 
             return SimpleNamespace(run=running.run, config=Path(words[2]) if len(words) > 1 else None)
-    return _parser().parse_args(words)
+    return command_line().parse_args(words)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The command line, with every command."""
     import argparse
 
     parser = argparse.ArgumentParser(prog=DISTRIBUTION, description="A device agent for Thalovant hubs.")

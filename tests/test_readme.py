@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent import config
-from agent.cli import _parser
+from agent.cli import command_line
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,7 +32,7 @@ def test_a_configuration_shown_is_one(text):
 @pytest.mark.parametrize("line", [line for line in INDENTED if line.startswith("thalovant-agent ")])
 def test_a_command_shown_is_one(line):
     words = shlex.split(line.partition("#")[0])[1:]
-    assert _parser().parse_args(words).run
+    assert command_line().parse_args(words).run
 
 
 @pytest.mark.parametrize("line", [line for line in INDENTED if line.startswith(("./scripts/", "git clone"))])
