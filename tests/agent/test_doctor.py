@@ -11,6 +11,9 @@ import pytest
 
 from agent.commands import checking
 from agent.doctor import examine
+from agent.hub.client import ThalovantClient
+from agent.identity_source import load_identity
+from agent.state_folder import KEYS
 from tests.agent.stages import control_server
 from tests.peers.scanner import PtyScanner
 
@@ -152,6 +155,28 @@ def test_displays_and_speech_are_looked_at(patient):
 def test_without_an_agent_it_says_how_to_start_it(patient):
     found = patient.finding("agent")
     assert (found.state, found.advice) == ("problem", "start it with systemctl start thalovant-agent")
+
+
+def test_without_an_agent_and_a_key_the_hub_is_left_alone(patient):
+    assert "not tried" in patient.finding("link").text
+
+
+def test_without_an_agent_the_doctor_dials_with_a_copy_of_the_devices_keys(patient, hub):
+    patient.identity.write_bytes(hub.identity().read_bytes())
+    keys = patient.state / KEYS
+    client = ThalovantClient(load_identity(patient.identity), protocol="wss", noise_state_dir=keys)
+    with client:
+        pass  # as the agent, when it ran: now the hub knows this key
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in keys.iterdir())
+    found = [finding for finding in examine(patient.path) if finding.subject.startswith("link over")]
+    assert [(one.subject, one.state) for one in found] == [
+        (f"link over {protocol}", "ok") for protocol in ("mqtt", "wss", "https")
+    ]
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in keys.iterdir()) == before
+    hub.core.stop()
+    (wss,) = [finding for finding in examine(patient.path) if finding.subject == "link over wss"]
+    assert wss.state == "problem"
+    assert wss.text
 
 
 def test_a_running_agent_is_asked_for_its_link(patient, answering):
