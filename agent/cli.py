@@ -21,7 +21,18 @@ from agent.status import DISTRIBUTION, version
 if TYPE_CHECKING:
     import argparse
 
-_FAMILIES = ("running", "asking", "listening", "letters", "provisioning", "trust", "checking", "account", "claiming")
+_FAMILIES = (
+    "running",
+    "asking",
+    "listening",
+    "letters",
+    "provisioning",
+    "trust",
+    "checking",
+    "reporting",
+    "account",
+    "claiming",
+)
 """The modules of `agent.commands`, in the order of the help."""
 
 

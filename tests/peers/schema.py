@@ -11,6 +11,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
     "string": (str,),
+    "boolean": (bool,),
     "number": (int, float),
     "integer": (int,),
     "null": (type(None),),
