@@ -56,7 +56,7 @@ def device(tmp_path):
 def texts(path):
     with tarfile.open(path) as archive:
         files = {member.name.partition("/")[2]: archive.extractfile(member) for member in archive.getmembers()}
-        return {name: file.read().decode() for name, file in files.items()}
+        return {name: file.read().decode() for name, file in files.items() if file is not None}
 
 
 def test_no_secret_is_in_it_wherever_it_was_put(device, tmp_path):

@@ -58,7 +58,13 @@ class Appliance:
         self.sh("systemctl daemon-reload; systemctl enable --now scanner", check=True)
         self.wait(f"test -e {SCANNER}")
 
+    def reader_killed(self) -> None:
+        """Plug the scanner in anew: unlike a port, a pseudo-terminal stays locked by a reader that was killed."""
+        self.sh("systemctl restart scanner", check=True)
+
     def scan(self, *codes: str) -> None:
+        """Let the scanner read the codes, once the agent listens to it."""
+        self.wait_status(lambda status: not status["inputs"][0]["trouble"], "the scanner's port open")
         text = "".join(f"{code}\r" for code in codes)
         self.sh(f"cat > {_FAR_END}", stdin=text.encode(), check=True)
 

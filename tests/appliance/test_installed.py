@@ -81,6 +81,7 @@ def test_a_broken_configuration_is_refused_and_a_changed_one_is_taken_up(applian
     appliance.put("/etc/thalovant-agent/agent.toml", whole + "nonsense = 1\n")
     assert appliance.sh("systemctl reload thalovant-agent").code != 0
     appliance.sh("systemctl kill -s KILL thalovant-agent", check=True)  # it is back with the last one that worked
+    appliance.reader_killed()
     appliance.wait(
         f"test $(systemctl show -p MainPID --value thalovant-agent) -gt 0 -a "
         f"$(systemctl show -p MainPID --value thalovant-agent) -ne {pid}"
@@ -180,6 +181,7 @@ def test_a_killed_agent_is_back_with_what_it_had_accepted(appliance, suite):
         appliance.scan(*codes)
         appliance.wait_stored(5)
         appliance.sh("systemctl kill -s KILL thalovant-agent", check=True)
+        appliance.reader_killed()
         appliance.wait_restarts(restarts + 1)
         appliance.wait_stored(5)
     finally:
@@ -200,6 +202,7 @@ def test_a_hung_agent_is_ended_by_the_watchdog_and_says_where_it_hung(appliance)
     appliance.wait("journalctl -u thalovant-agent -o cat | grep -q 'Watchdog timeout'", timeout=30)
     # Stopped, it cannot die of SIGABRT: let it go on, and it does.
     appliance.sh("kill -CONT $(systemctl show -p MainPID --value thalovant-agent)")
+    appliance.reader_killed()
     appliance.wait_restarts(restarts + 1)
     assert "Current thread" in appliance.journal() or "Thread 0x" in appliance.journal()
     appliance.sh("rm -r /run/systemd/system/thalovant-agent.service.d; systemctl daemon-reload")
