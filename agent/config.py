@@ -7,7 +7,7 @@ keys mean to an installer stands in `config/agent.toml`; a test keeps the two th
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,23 @@ from typing import Annotated, Any, Literal
 
 from agent import settings
 from agent.hub.errors import ThalovantError
+from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
 from agent.settings import Filled, Key, Range
+from agent.value_checks import LanguageTag, Name, NoRepeats, Pin
+from hardware.routing import Rule
+
+__all__ = [
+    "ButtonConfig",
+    "ChordConfig",
+    "Config",
+    "ConfigError",
+    "KnobConfig",
+    "Rule",
+    "ScannerConfig",
+    "load",
+    "parse",
+]
+# The tables of inputs are defined in a module of their own, and are had from here like all the others.
 
 DEFAULT_PATH = Path("/etc/thalovant-agent/agent.toml")
 
@@ -23,6 +39,10 @@ Protocol = Literal["mqtt", "wss", "https"]
 LightSignal = Literal["accepted", "done", "unanswered", "refused", "again", "offline", "attention"]
 
 ALL_SIGNALS: tuple[LightSignal, ...] = ("accepted", "done", "unanswered", "refused", "again", "offline", "attention")
+
+
+_NAMED_WITH = {"chord": "button", "knob": "button"}
+"""Tables whose names are of one kind with those of another."""
 
 
 class ConfigError(ThalovantError):
@@ -33,36 +53,6 @@ class ConfigError(ThalovantError):
         self.problems = problems
 
 
-class _Language:
-    """A BCP 47 tag as the hub knows them, `en-us`; empty stands for the one of the table above."""
-
-    def __init__(self, *, required: bool) -> None:
-        self._required = required
-
-    def problem(self, value: str) -> str | None:
-        parts = value.split("-")
-        fits = all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts) and parts[0].isalpha()
-        return None if fits or (not value and not self._required) else 'a language such as "en-us"'
-
-
-class _Encoding:
-    """The name of a text encoding Python knows."""
-
-    def problem(self, value: str) -> str | None:
-        try:
-            "".encode(value)
-        except (LookupError, ValueError):
-            return 'the name of a text encoding such as "utf-8"'
-        return None
-
-
-class _NoRepeats:
-    """A list that names nothing twice."""
-
-    def problem(self, value: tuple[str, ...]) -> str | None:
-        return None if len(set(value)) == len(value) else "each entry once"
-
-
 class _SocketPath:
     """A path that fits into a Unix socket address (unix(7): 108 bytes with the final zero)."""
 
@@ -70,16 +60,11 @@ class _SocketPath:
         return None if len(str(value).encode()) <= 107 else "a path of at most 107 bytes"
 
 
-Name = Annotated[str, Filled("a name")]
-Pin = Annotated[int, Range(0, 27)]  # the header of every Raspberry Pi brings out GPIO 0 to 27
-Language = Annotated[str, _Language(required=False)]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceConfig:
     """`[device]`: what holds for every input that does not say otherwise."""
 
-    language: Annotated[str, _Language(required=True)] = "en-us"
+    language: Annotated[str, LanguageTag(required=True)] = "en-us"
     """The language of the messages sent to the hub and of what the display says by itself."""
     session: Name = "device"
     """The conversation the inputs take part in; inputs that name the same one share it."""
@@ -99,7 +84,7 @@ class IdentityConfig:
 class HubConfig:
     """`[hub]`: the link."""
 
-    protocols: Annotated[tuple[Protocol, ...], Filled("at least one protocol"), _NoRepeats()] = ("mqtt", "wss", "https")
+    protocols: Annotated[tuple[Protocol, ...], Filled("at least one protocol"), NoRepeats()] = ("mqtt", "wss", "https")
     """The order in which they are tried; those the identity lacks are skipped."""
     answer_seconds: Annotated[float, Range(1, 600)] = 30.0
     """How long the hub may take to answer a message before its outcome counts as unknown."""
@@ -178,65 +163,6 @@ class DisplayConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScannerConfig:
-    """One serial scanner, from a `[[scanner]]` table."""
-
-    name: Name
-    """How the journal, the hub and `status` call it."""
-    port: Annotated[str, Filled("a port")]
-    """A path under /dev/serial/by-id, which outlives unplugging, a pattern of such paths, or a pySerial URL."""
-    baud: Annotated[int, Range(50, 4_000_000)] = 9600
-    """Bits in a second; USB scanners that pose as a serial port ignore it."""
-    terminator: Annotated[str, Filled("at least one character")] = "\r"
-    """What the scanner sends after each code; only this is cut off."""
-    encoding: Annotated[str, _Encoding()] = "utf-8"
-    """How the scanner writes characters."""
-    max_length: Annotated[int, Range(1, 65_536)] = 2953
-    """Bytes of the longest code taken; the largest QR symbol, 40-L, holds 2953."""
-    repeat_seconds: Annotated[float, Range(0, 3600)] = 1.0
-    """The same code read again within this time is one scan held too long, not two; 0 sends every one."""
-    kind: Name = "code"
-    """What the codes are, for the hub's skills."""
-    label: str = ""
-    """What the codes are, for people."""
-    language: Language = ""
-    """Empty: the device's."""
-    session: str = ""
-    """Empty: the device's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ButtonConfig:
-    """One push button, from a `[[button]]` table."""
-
-    name: Name
-    """How the journal and `status` call it."""
-    pin: Pin
-    """The GPIO number, not the position on the header: GPIO 17 is position 11."""
-    payload: Annotated[str, Filled("a payload")]
-    """The action the hub's skills receive."""
-    title: str = ""
-    """What the person meant by it, for display."""
-    language: Language = ""
-    """Empty: the device's."""
-    session: str = ""
-    """Empty: the device's."""
-    pull: Literal["up", "down", "none"] = "up"
-    """The Pi's own resistor; `none` when the board has one outside."""
-    active: Literal["", "low", "high"] = ""
-    """The level while it is pressed. Empty follows `pull`: low for up and none, high for down."""
-    debounce_seconds: Annotated[float, Range(0, 2)] = 0.03
-    """An edge counts once the level has stayed for this time."""
-    replay: bool = False
-    """Whether a press whose outcome is unknown is sent again; only for actions that do no harm twice."""
-
-    @property
-    def active_low(self) -> bool:
-        """Whether a press pulls the pin to ground."""
-        return (self.active or ("high" if self.pull == "down" else "low")) == "low"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LightConfig:
     """One light or beeper, from a `[[light]]` table."""
 
@@ -248,7 +174,7 @@ class LightConfig:
     """A light may stay on; a beeper only beeps."""
     active: Literal["low", "high"] = "high"
     """The level that turns it on."""
-    signals: Annotated[tuple[LightSignal, ...], _NoRepeats()] = ALL_SIGNALS
+    signals: Annotated[tuple[LightSignal, ...], NoRepeats()] = ALL_SIGNALS
     """What it shows."""
 
 
@@ -266,7 +192,10 @@ class Config:
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     displays: Annotated[tuple[DisplayConfig, ...], Key("display")] = ()
     scanners: Annotated[tuple[ScannerConfig, ...], Key("scanner")] = ()
+    rules: Annotated[tuple[Rule, ...], Key("rule")] = ()
     buttons: Annotated[tuple[ButtonConfig, ...], Key("button")] = ()
+    chords: Annotated[tuple[ChordConfig, ...], Key("chord")] = ()
+    knobs: Annotated[tuple[KnobConfig, ...], Key("knob")] = ()
     lights: Annotated[tuple[LightConfig, ...], Key("light")] = ()
 
 
@@ -310,36 +239,39 @@ def parse(text: str, *, source: Path) -> Config:
 
 
 def _conflicts(config: Config) -> Iterator[str]:
-    """What no single key shows: two of a name, two on a pin, two on a port."""
+    """What no single key shows: two of a name, two on a pin, two on a port, and tables that cannot work as a whole."""
     tables: dict[str, tuple[Any, ...]] = {
         "display": config.displays,
         "scanner": config.scanners,
         "button": config.buttons,
+        "chord": config.chords,
+        "knob": config.knobs,
         "light": config.lights,
     }
     owners: dict[tuple[str, object], str] = {}
     for table, items in tables.items():
         for index, item in enumerate(items, 1):
-            for key in ("name", "target", "port", "pin"):
+            for key in ("name", "target", "port", "device", "pin", "a", "b"):
                 value = getattr(item, key, None)
-                if value is None:
+                if value in (None, ""):
                     continue
-                # Pins are shared by all tables, names only within their own.
-                owner = owners.setdefault((key if key == "pin" else f"{table}.{key}", value), f"{table}[{index}]")
-                if owner != f"{table}[{index}]":
-                    yield f"{table}[{index}].{key}: {settings.shown(value)} is taken by {owner}"
-    for index, scanner in enumerate(config.scanners, 1):
-        try:
-            scanner.terminator.encode(scanner.encoding)
-        except UnicodeEncodeError:
-            yield f"scanner[{index}].terminator: cannot be written in {scanner.encoding}"
-    for index, button in enumerate(config.buttons, 1):
-        if button.pull != "none" and button.active not in ("", "low" if button.pull == "up" else "high"):
-            # gpiozero refuses the pair too: a pull towards the active level would read as pressed for ever.
-            yield (
-                f'button[{index}].active: a pin pulled {button.pull} cannot be active "{button.active}"; '
-                'leave the key out, or set pull = "none"'
-            )
+                # Pins are shared by all tables, names by all that are pressed or turned, the rest within a table.
+                space = "pin" if key in ("pin", "a", "b") else f"{_NAMED_WITH.get(table, table)}.{key}"
+                here = f"{table}[{index}]"
+                owner = owners.setdefault((space, value), f"{here}.{key}")
+                if owner != f"{here}.{key}":
+                    yield f"{here}.{key}: {settings.shown(value)} is taken by {owner.rpartition('.')[0]}"
+    scanners = [scanner.name for scanner in config.scanners]
+    buttons = [button.name for button in config.buttons]
+    problems: list[tuple[str, tuple[Any, ...], Callable[[Any], Iterable[tuple[str, str]]]]] = [
+        ("scanner", config.scanners, lambda scanner: scanner.problems()),
+        ("rule", config.rules, lambda rule: rule_problems(rule, scanners)),
+        ("button", config.buttons, lambda button: button.problems()),
+        ("chord", config.chords, lambda chord: chord.problems(buttons)),
+    ]
+    for table, items, of in problems:
+        for index, item in enumerate(items, 1):
+            yield from (f"{table}[{index}].{key}: {sentence}" for key, sentence in of(item))
 
 
 def _without_capital(text: str) -> str:

@@ -163,10 +163,11 @@ class Devices:
             reader = SerialScanner(
                 scanner.name,
                 scanner.port,
-                baud=scanner.baud,
-                terminator=scanner.terminator.encode(scanner.encoding),
-                encoding=scanner.encoding,
-                max_length=scanner.max_length,
+                baud=scanner.speed(),
+                framing=scanner.framing(),
+                reading=scanner.reading(),
+                commands=scanner.make().commands,
+                at_start=scanner.commands_at_start,
             )
         except DeviceError as error:
             self._emit(DeviceLost("scanner", scanner.name, str(error)))

@@ -21,6 +21,7 @@ from agent.control_socket import AgentNotRunningError, ControlError, ask_agent
 from agent.hub.errors import ThalovantIdentityError
 from agent.identity_source import find_identity
 from agent.state_folder import KEYS, in_memory
+from hardware import keyboards
 from hardware.facts import DeviceError
 from hardware.pins import pin_factory
 from hardware.ports import ports_present
@@ -142,7 +143,7 @@ def check_state(config: Config) -> Iterator[Finding]:
 
 def check_pins(config: Config) -> Iterator[Finding]:
     """The pin library, where buttons or lights need one."""
-    if not config.buttons and not config.lights:
+    if not (config.buttons or config.knobs or config.lights):
         yield Finding(subject="pins", state="ok", text="no buttons or lights are configured")
         return
     try:
@@ -171,6 +172,9 @@ def check_scanners(config: Config) -> Iterator[Finding]:
         yield Finding(subject="scanners", state="ok", text=f"none is configured; {found}")
     for scanner in config.scanners:
         subject, port = f'scanner "{scanner.name}"', scanner.port
+        if scanner.device:
+            yield _keyboard(subject, scanner.device)
+            continue
         if "://" in port:
             yield Finding(subject=subject, state="ok", text=f"{port}, which only the agent can try")
             continue
@@ -198,6 +202,19 @@ def check_scanners(config: Config) -> Iterator[Finding]:
             )
         else:
             yield Finding(subject=subject, state="ok", text=paths[0])
+
+
+def _keyboard(subject: str, device: str) -> Finding:
+    try:
+        path = keyboards.find(device)
+    except DeviceError as error:
+        there = ", ".join(f"{numbers} ({name})" for _, numbers, name in keyboards.present()) or "none"
+        advice = "plug it in, or correct the device, which thalovant-agent takes as lsusb shows it"
+        return Finding(subject=subject, state="problem", text=f"{error}; keyboards here: {there}", advice=advice)
+    if not os.access(path, os.R_OK):
+        advice = "add the agent's user to the group input, as systemd/optional/keyboard-scanner.conf does"
+        return Finding(subject=subject, state="problem", text=f"{path} cannot be used by this user", advice=advice)
+    return Finding(subject=subject, state="ok", text=path)
 
 
 def check_displays(config: Config) -> Iterator[Finding]:

@@ -71,7 +71,7 @@ def parts(config: Config, lost: Mapping[tuple[str, str], str]) -> tuple[list[Par
         return Part(kind=kind, name=name, trouble=lost.get((kind, name), ""))
 
     inputs = [part("scanner", one.name) for one in config.scanners] + [
-        part("button", one.name) for one in config.buttons
+        part("button", name) for name in [one.name for one in config.buttons] + [one.name for one in config.knobs]
     ]
     outputs = [part("display", one.name) for one in config.displays] + [
         part("light", one.name) for one in config.lights

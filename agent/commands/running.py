@@ -16,6 +16,7 @@ from agent.commands.options import Commands, add_command, ask, load, write
 from agent.config import Config, ConfigError
 from agent.config_trial import ConfigTrial
 from agent.hub.errors import ThalovantError
+from hardware.routing import Rule
 
 if TYPE_CHECKING:
     import argparse
@@ -98,12 +99,28 @@ def summary(settings: Config) -> list[str]:
     """What is connected, a line each."""
     lines = [f"identity {settings.identity.file}, state in {settings.identity.state}"]
     lines.append(f"protocols {', '.join(settings.hub.protocols)}")
-    lines += [f'scanner "{one.name}" at {one.port}, sends {one.kind}' for one in settings.scanners]
-    lines += [f'button "{one.name}" at GPIO{one.pin}, sends {one.payload}' for one in settings.buttons]
+    lines += [f'scanner "{one.name}" at {one.place}, sends {one.kind}' for one in settings.scanners]
+    lines += [f"rule {number} for {_about(rule)}" for number, rule in enumerate(settings.rules, 1)]
+    for button in settings.buttons:
+        sends = [
+            payload + (f" on {gesture}" if gesture != "press" else "") for gesture, payload in button.actions.items()
+        ]
+        lines.append(f'button "{button.name}" at GPIO{button.pin}, sends {", ".join(sends)}')
+    lines += [f'chord "{one.name}" of {" and ".join(one.buttons)}, sends {one.payload}' for one in settings.chords]
+    lines += [
+        f'knob "{one.name}" at GPIO{one.a} and GPIO{one.b}, sends {one.clockwise} and {one.counterclockwise}'
+        for one in settings.knobs
+    ]
     lines += [f'display "{one.name}" at {one.target}' for one in settings.displays]
     lines += [f'{one.kind} "{one.name}" at GPIO{one.pin}, shows {", ".join(one.signals)}' for one in settings.lights]
     if settings.speech.enabled:
         lines.append(f"speech with {settings.speech.command}")
-    if not settings.scanners and not settings.buttons:
+    if not (settings.scanners or settings.buttons or settings.knobs):
         lines.append("no inputs: nothing will ever be sent but what `send-code`, `send-action` and `ask` are given")
     return lines
+
+
+def _about(rule: Rule) -> str:
+    about = [*rule.symbologies, *(f"({ai})" for ai in rule.identifiers), *([rule.pattern] if rule.pattern else [])]
+    codes = f"codes with {', '.join(about)}" if about else "any code"
+    return f'{codes} of "{rule.scanner}"' if rule.scanner else codes

@@ -92,6 +92,28 @@ def test_check_says_what_is_in_a_right_configuration(run, folder):
     assert json.loads(out)["ok"] is True
 
 
+def test_check_tells_of_rules_gestures_chords_and_knobs(run, folder):
+    (folder / "agent.toml").write_text(
+        CONFIG
+        + 'gestures = { long = "/staff" }\n[[button]]\nname = "next"\npin = 22\ngestures = { click = "/next" }\n'
+        + '[[chord]]\nname = "both"\nbuttons = ["help", "next"]\npayload = "/both"\n'
+        + '[[knob]]\nname = "volume"\na = 5\nb = 6\nclockwise = "/up"\ncounterclockwise = "/down"\n'
+        + '[[rule]]\nscanner = "counter"\nsymbologies = ["qr"]\nidentifiers = ["01"]\nkind = "article"\n'
+        + '[[scanner]]\nname = "wedge"\ndevice = "0c2e:0b61"\n'
+    )
+    code, out, err = run("check")
+    assert (code, err) == (0, "")
+    for line in (
+        'rule 1 for codes with qr, (01) of "counter"',
+        'button "help" at GPIO17, sends /staff on long, /help',
+        'button "next" at GPIO22, sends /next on click',
+        'chord "both" of help and next, sends /both',
+        'knob "volume" at GPIO5 and GPIO6, sends /up and /down',
+        'scanner "wedge" at 0c2e:0b61, sends code',
+    ):
+        assert line in out
+
+
 @pytest.mark.parametrize("command", [["run"], ["check"], ["status"], ["provision", "-"]])
 def test_every_problem_of_a_configuration_is_a_line_of_its_own(run, folder, command):
     (folder / "agent.toml").write_text('[device]\nlangage = "x"\n[hub]\nin_flight = 0\n')

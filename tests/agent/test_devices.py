@@ -50,7 +50,7 @@ class Setting:
 
 def test_a_scanner_and_a_button_are_read(tmp_path, pins):
     config = Config(
-        scanners=(ScannerConfig(name="counter", port=str(tmp_path / "port"), terminator="\n", encoding="latin-1"),),
+        scanners=(ScannerConfig(name="counter", port=str(tmp_path / "port"), terminators=("\n",), encoding="latin-1"),),
         buttons=(ButtonConfig(name="help", pin=17, payload="/help"),),
     )
     with PtyScanner(tmp_path / "port") as scanner, Setting(config, pins).running() as setting:

@@ -129,6 +129,13 @@ def test_the_pin_library_is_named(patient, monkeypatch):
     assert os.getcwd() == before
 
 
+def test_a_keyboard_scanner_that_is_not_there_is_a_problem(patient):
+    patient.configure('[[scanner]]\nname = "wedge"\ndevice = "ffff:fffe"\n')
+    found = patient.finding('scanner "wedge"')
+    assert found.state == "problem"
+    assert found.text.startswith("no keyboard with the numbers ffff:fffe is plugged in; keyboards here: ")
+
+
 def test_a_scanner_is_looked_for_and_the_ports_that_are_there_are_named(patient):
     link = patient.folder / "scanner-1"
     patient.configure(f'[[scanner]]\nname = "a"\nport = "{patient.folder}/scanner-*"\n')
