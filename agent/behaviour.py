@@ -101,9 +101,7 @@ class Behaviour:
             case CodeScanned():
                 return self._scanned(event, now)
             case ScanRefused():
-                self.counts["scans_refused"] += 1
-                fields = {"scanner": event.scanner, "reason": event.reason, "bytes": len(event.raw)}
-                return [*self._panel.scan_refused(event.reason), Note("info", "scan refused", fields)]
+                return self._scan_refused(event)
             case ButtonPressed():
                 self.counts["presses"] += 1
                 return self._keep(self._inputs.press(event), now)
@@ -144,12 +142,22 @@ class Behaviour:
         return []
 
     def _scanned(self, fact: CodeScanned, now: float) -> list[Effect]:
-        parcel = self._inputs.scan(fact)
+        try:
+            parcel = self._inputs.scan(fact)
+        except ValueError:  # spaces alone: there is nothing to send
+            return self._scan_refused(ScanRefused(fact.scanner, "empty", fact.raw, fact.at))
         if parcel is None:
             self.counts["repeats"] += 1
             return []
         self.counts["scans"] += 1
         return self._keep(parcel, now)
+
+    def _scan_refused(self, fact: ScanRefused) -> list[Effect]:
+        self.counts["scans_refused"] += 1
+        fields = {"scanner": fact.scanner, "reason": fact.reason, "bytes": len(fact.raw)}
+        if fact.remark:
+            fields["remark"] = fact.remark
+        return [*self._panel.scan_refused(fact.reason), Note("info", "scan refused", fields)]
 
     def _keep(self, parcel: Parcel, now: float) -> list[Effect]:
         """Store first; only what stands behind the store's effect tells anybody."""

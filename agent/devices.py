@@ -6,19 +6,17 @@ A device that is missing or fails is told about and tried again, and never keeps
 from __future__ import annotations
 
 import dataclasses
-import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agent.config import Config, LightConfig, ScannerConfig
+from agent.config import Config, LightConfig
+from agent.input_devices import InputDevices, KeptPorts
 from agent.outputs import DisplayOutput, SpeechOutput
 from agent.screen import Screen
 from agent.workers import Workers
-from hardware.buttons import Buttons, ButtonSpec
 from hardware.displays import ConsoleDisplay
 from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost, ScanRefused
-from hardware.serial_scanner import SerialScanner
 from hardware.stopping import StopEvent
 
 if TYPE_CHECKING:
@@ -28,9 +26,7 @@ HardwareFact = CodeScanned | ScanRefused | ButtonPressed | DeviceFound | DeviceL
 Emit = Callable[[HardwareFact], object]
 
 _LIMIT_SECONDS = 200.0
-"""Scanners, displays and pins beat every 90 s at least, but may wait 5 s for a far port and 2 s for a console."""
-_BUTTON_SECONDS = 30.0
-"""Between two attempts at buttons that do not work: each may import pin libraries."""
+"""Displays beat every 90 s at least, but may wait 2 s for a console."""
 
 
 class Devices:
@@ -44,30 +40,18 @@ class Devices:
         *,
         emit_scan: Emit | None = None,
         pin_factory: Factory | None = None,
+        ports: KeptPorts | None = None,
     ) -> None:
         """`emit` is called from many threads and must not wait; `emit_scan`, for what scanners tell, may hold them up.
 
-        `pin_factory` gives the pins instead of the board's.
+        `pin_factory` gives the pins instead of the board's. `ports` keeps the scanners' ports open over a restart.
         """
         self._emit = emit
-        self._emit_scan = emit_scan or emit
         self._workers = workers
-        self._pin_factory = pin_factory
-        self._inputs_end = StopEvent()
+        self._inputs = InputDevices(
+            config, emit, workers, emit_scan=emit_scan or emit, pin_factory=pin_factory, ports=ports
+        )
         self._outputs_end = StopEvent()
-        self._scanners = config.scanners
-        self._buttons = [
-            ButtonSpec(
-                name=button.name,
-                pin=button.pin,
-                pull=button.pull,
-                active="low" if button.active_low else "high",
-                debounce_seconds=button.debounce_seconds,
-            )
-            for button in config.buttons
-        ]
-        self._pins = Buttons(self._buttons, self._tell_button, pin_factory)
-        self._missing: set[str] = {spec.name for spec in self._buttons}
         self._lights = [_Signalling(light, emit, pin_factory) for light in config.lights]
         self._displays = [
             DisplayOutput(
@@ -93,20 +77,11 @@ class Devices:
             self._start(f"display-{number}", display.run, self._outputs_end)
         if self._speech is not None:
             self._start("speech", self._speech.run, self._outputs_end, self._speech_seconds + _LIMIT_SECONDS)
-        for scanner in self._scanners:
-            self._start_scanner(scanner)
-        if self._buttons:
-            self._pins.open()
-        if self._missing:
-            self._start("buttons", self._reopen, self._inputs_end)
+        self._inputs.start()
 
     def end_inputs(self, timeout: float) -> None:
         """Read nothing more; scanners get `timeout` seconds altogether to hand out what they have."""
-        self._inputs_end.set()
-        self._pins.close()
-        names = [name for name in self._workers.names if name.startswith("scanner-")]
-        for name in names:
-            self._workers.end(name, timeout / len(names))
+        self._inputs.end(timeout)
 
     def end_outputs(self) -> None:
         """Let the outputs come to an end after what they were given last; lights go dark."""
@@ -143,38 +118,9 @@ class Devices:
 
     def drive(self, pin: int, level: str) -> None:
         """Put a button's mock pin to "low" or "high". Any thread. Raises DeviceError where the pins are real."""
-        # Only libraries that are loaded by now can be in use.
-        gpiozero, mock = sys.modules.get("gpiozero.devices"), sys.modules.get("gpiozero.pins.mock")
-        factory = self._pin_factory or (gpiozero.Device.pin_factory if gpiozero else None)
-        if mock is None or not isinstance(factory, mock.MockFactory):
-            raise DeviceError("the pins of this device are real; press the button")
-        if pin not in {spec.pin for spec in self._buttons}:
-            raise DeviceError(f"no button is on pin {pin}")
-        wired: Any = factory.pin(pin)
-        if level == "low":
-            wired.drive_low()
-        else:
-            wired.drive_high()
+        self._inputs.drive(pin, level)
 
     # -- how it is done
-
-    def _start_scanner(self, scanner: ScannerConfig) -> None:
-        try:
-            reader = SerialScanner(
-                scanner.name,
-                scanner.port,
-                baud=scanner.speed(),
-                framing=scanner.framing(),
-                reading=scanner.reading(),
-                commands=scanner.make().commands,
-                at_start=scanner.commands_at_start,
-            )
-        except DeviceError as error:
-            self._emit(DeviceLost("scanner", scanner.name, str(error)))
-            return
-        self._start(
-            f"scanner-{scanner.name}", lambda stop, beat: reader.run(self._emit_scan, stop, beat), self._inputs_end
-        )
 
     def _start(
         self,
@@ -190,18 +136,6 @@ class Devices:
                 stop.wait(_LIMIT_SECONDS)
 
         self._workers.start(name, work, limit_seconds=limit_seconds)
-
-    def _reopen(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        while not stop.wait(_BUTTON_SECONDS) and self._missing:
-            beat()
-            self._pins.open()
-        while not stop.wait(_BUTTON_SECONDS):
-            beat()
-
-    def _tell_button(self, fact: ButtonPressed | DeviceFound | DeviceLost) -> None:
-        if isinstance(fact, DeviceFound):
-            self._missing.discard(fact.name)
-        self._emit(fact)
 
 
 class _Signalling:

@@ -105,6 +105,12 @@ def test_a_scan_is_stored_before_anybody_is_told(device):
     assert [type(order) for order in orders].index(Show) > 1
 
 
+def test_a_code_of_nothing_but_spaces_is_scanned_again(device):
+    orders = device.scan("  ")
+    assert (signals(orders), of(Store, orders)) == (["again"], [])
+    assert "Nothing read: scan again" in device.screen
+
+
 def test_a_scan_without_a_hub_is_kept_and_says_so(device):
     orders = device.scan("INV-1")
     assert of(Hurry, orders), "somebody stands there"

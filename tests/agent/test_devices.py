@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from agent.config import ButtonConfig, Config, DisplayConfig, LightConfig, ScannerConfig, SpeechConfig
+from agent.config import (
+    ButtonConfig,
+    ChordConfig,
+    Config,
+    DisplayConfig,
+    KnobConfig,
+    LightConfig,
+    ScannerConfig,
+    SpeechConfig,
+)
 from agent.devices import Devices
 from agent.screen import Screen
 from agent.workers import Workers
@@ -60,6 +69,61 @@ def test_a_scanner_and_a_button_are_read(tmp_path, pins):
         assert (code.scanner, code.value) == ("counter", "café")
         pins.push(17)
         assert [press.button for press in setting.of(ButtonPressed)] == ["help"]
+
+
+def test_gestures_chords_and_knobs_are_told(pins):
+    config = Config(
+        buttons=(
+            ButtonConfig(name="help", pin=17, gestures={"click": "/help", "long": "/staff"}, hold_seconds=0.3),
+            ButtonConfig(name="next", pin=22, gestures={"click": "/next"}),
+        ),
+        chords=(ChordConfig(name="both", buttons=("help", "next"), payload="/both"),),
+        knobs=(KnobConfig(name="volume", a=5, b=6, clockwise="/up", counterclockwise="/down"),),
+    )
+    with Setting(config, pins).running() as setting:
+
+        def told(name, gesture):
+            pins.advance(0.5)
+            eventually(
+                lambda: [fact for fact in setting.of(ButtonPressed) if (fact.button, fact.gesture) == (name, gesture)],
+                what=f"{gesture} of {name}",
+            )
+
+        for name in ("help", "next", "volume"):
+            setting.wait_for(DeviceFound, name)
+        pins.push(17, seconds=0.1)
+        told("help", "click")
+        pins.drive(17, high=False)
+        told("help", "long")
+        pins.drive(17, high=True)
+        pins.advance(0.5)
+        for level in (False, True):
+            for pin in (17, 22):
+                pins.drive(pin, high=level)
+            if not level:
+                told("both", "chord")
+        pins.advance(0.5)
+        for pin, level in ((5, False), (6, False), (5, True), (6, True)):
+            pins.drive(pin, high=level)
+        told("volume", "clockwise")
+
+
+def test_a_keyboard_scanner_that_is_not_plugged_in_is_told(pins):
+    config = Config(scanners=(ScannerConfig(name="wedge", device="ffff:fffe"),))
+    with Setting(config, pins).running() as setting:
+        lost = setting.wait_for(DeviceLost, "wedge")
+        assert lost.detail.startswith("no keyboard with the numbers ffff:fffe is plugged in")
+
+
+def test_a_scanner_is_set_as_its_table_says(tmp_path, pins):
+    scanner = ScannerConfig(
+        name="counter", port=str(tmp_path / "port"), profile="gm65", start="\x02", terminators=("\x03",), suffix="#"
+    )
+    with PtyScanner(tmp_path / "port") as port, Setting(Config(scanners=(scanner,)), pins).running() as setting:
+        setting.wait_for(DeviceFound, "counter")
+        port.types(b"noise\x02]Q1" + "\u4ef6 7".encode("gbk") + b"#\x03")
+        code = eventually(lambda: next(iter(setting.of(CodeScanned)), None))
+        assert (code.value, code.symbology) == ("\u4ef6 7", "qr")
 
 
 def test_one_that_cannot_work_does_not_keep_the_others_from_working(tmp_path, pins):

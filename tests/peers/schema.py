@@ -37,7 +37,7 @@ class Schema:
             yield f"{where}: {value!r} is none of {rule['enum']}"
         kinds = rule.get("type", [])
         allowed = [one for kind in ([kinds] if isinstance(kinds, str) else kinds) for one in _TYPES[kind]]
-        if allowed and (not isinstance(value, tuple(allowed)) or isinstance(value, bool)):
+        if allowed and (not isinstance(value, tuple(allowed)) or (isinstance(value, bool) and bool not in allowed)):
             yield f"{where}: {value!r} is no {kinds}"
             return
         if isinstance(value, dict):
