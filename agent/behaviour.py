@@ -26,7 +26,7 @@ from agent.events import (
     StoreWorks,
     Tick,
 )
-from agent.hub.events import EVENT_OVOS_UTTERANCE_SPEAK, EVENT_POLICY_DENIED, EVENT_SPEAK
+from agent.hub.events import EVENT_OVOS_UTTERANCE_SPEAK, EVENT_POLICY_DENIED, EVENT_SPEAK, ThalovantEvent
 from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkProved, LinkTrouble, LinkUp
 from agent.inputs import Inputs
 from agent.panel import Panel
@@ -59,7 +59,7 @@ class Behaviour:
         self._stamps = stamps
         self._chance = chance
         self._inputs = Inputs(config, stamps)
-        self._panel = Panel(config.device.language)
+        self._panel = Panel(config.device.language, page=config.page.enabled)
         self.delivery = Delivery(
             DeliveryTerms(in_flight=config.hub.in_flight, answer_seconds=config.hub.answer_seconds)
         )
@@ -89,8 +89,9 @@ class Behaviour:
         if self.delivery.drained:
             effects.append(TakeOffer())
         effects += self.delivery.pump(now, self._stamps())
+        self._panel.front.left(effects)
         for ending in self.delivery.endings:
-            effects += self._ended(ending)
+            effects += self._ended(ending, now)
         self.delivery.endings.clear()
         return effects + self._panel.changes(now)
 
@@ -101,7 +102,7 @@ class Behaviour:
             case CodeScanned():
                 return self._scanned(event, now)
             case ScanRefused():
-                return self._scan_refused(event)
+                return self._scan_refused(event, now)
             case ButtonPressed():
                 self.counts["presses"] += 1
                 return self._keep(self._inputs.press(event), now)
@@ -145,25 +146,25 @@ class Behaviour:
         try:
             parcel = self._inputs.scan(fact)
         except ValueError:  # spaces alone: there is nothing to send
-            return self._scan_refused(ScanRefused(fact.scanner, "empty", fact.raw, fact.at))
+            return self._scan_refused(ScanRefused(fact.scanner, "empty", fact.raw, fact.at), now)
         if parcel is None:
             self.counts["repeats"] += 1
             return []
         self.counts["scans"] += 1
         return self._keep(parcel, now)
 
-    def _scan_refused(self, fact: ScanRefused) -> list[Effect]:
+    def _scan_refused(self, fact: ScanRefused, now: float) -> list[Effect]:
         self.counts["scans_refused"] += 1
         fields = {"scanner": fact.scanner, "reason": fact.reason, "bytes": len(fact.raw)}
         if fact.remark:
             fields["remark"] = fact.remark
-        return [*self._panel.scan_refused(fact.reason), Note("info", "scan refused", fields)]
+        return [*self._panel.scan_refused(fact.reason, now), Note("info", "scan refused", fields)]
 
     def _keep(self, parcel: Parcel, now: float) -> list[Effect]:
         """Store first; only what stands behind the store's effect tells anybody."""
         linked = self._session is not None
         self.delivery.stored(parcel, now)
-        self._panel.kept(parcel, linked=linked)
+        self._panel.kept(parcel, now, linked=linked)
         effects: list[Effect] = [Store(parcel), Signal("accepted")]
         return effects if linked else [*effects, Hurry()]
 
@@ -195,7 +196,7 @@ class Behaviour:
         for request_id, parcel in refused.items():
             self.counts["not_stored"] += 1
             self.delivery.not_stored(request_id)
-            effects += self._panel.not_kept(parcel, event.reason)
+            effects += self._panel.not_kept(parcel, event.reason, now)
             wish = self._wishes.pop(request_id, None)
             if wish:
                 effects.append(Answer(wish.ticket, no))
@@ -225,10 +226,8 @@ class Behaviour:
     def _hub_said(self, said: HubSaid, now: float) -> list[Effect]:
         event = said.event
         effects: list[Effect] = []
-        if event.name in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK) and event.display_text:
-            self._panel.answered(event.display_text, event.request_id)
-            if self.delivery.fresh(event.request_id, self._stamps(), _FRESH_SECONDS):
-                effects.append(Say(event.display_text, event.lang or self._language))
+        if event.name in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK):
+            effects += self._answered(event)
         elif event.name == EVENT_POLICY_DENIED and event.data.get("denied_type") == EVENT_STATUS:
             if not self.status_denied:
                 effects.append(Note("warning", _ALLOW_STATUS, {"type": EVENT_STATUS}))
@@ -237,6 +236,15 @@ class Behaviour:
         elif event.name == EVENT_STATUS_REQUEST:
             effects += self._report(now, "ready")
         return [*effects, *self.delivery.hub_said(event, now)]
+
+    def _answered(self, event: ThalovantEvent) -> list[Effect]:
+        """Show what the hub says, and say it to whoever still stands there."""
+        self._panel.front.answered(event, self._language)
+        if not event.display_text:
+            return []
+        self._panel.answered(event.display_text, event.request_id)
+        fresh = self.delivery.fresh(event.request_id, self._stamps(), _FRESH_SECONDS)
+        return [Say(event.display_text, event.lang or self._language)] if fresh else []
 
     def _device(self, fact: DeviceFound | DeviceLost, now: float) -> list[Effect]:
         effects: list[Effect] = []
@@ -279,14 +287,14 @@ class Behaviour:
         self._report_at = now + self._status.every_seconds * (1 + self._chance() / 10)
         return [Report(self._session, state)]
 
-    def _ended(self, ending: Ending) -> list[Effect]:
+    def _ended(self, ending: Ending, now: float) -> list[Effect]:
         parcel, outcome = ending.parcel, ending.outcome
         self.counts[outcome] += 1
         effects: list[Effect] = []
         if outcome is not Outcome.DONE:
             fields = {"request_id": parcel.request_id, "origin": parcel.origin, "reason": ending.reason}
             effects.append(Note("info", f"{parcel.kind} {outcome}", fields))
-        effects += self._panel.ended(ending, fresh=age(parcel.made, self._stamps()) < _FRESH_SECONDS)
+        effects += self._panel.ended(ending, now, fresh=age(parcel.made, self._stamps()) < _FRESH_SECONDS)
         wish = self._wishes.pop(parcel.request_id, None)
         if wish:
             answer = {"ok": outcome is Outcome.DONE, "outcome": outcome.value, "request_id": parcel.request_id}

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from agent import settings
 from agent.hub.errors import ThalovantError
 from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
+from agent.page_config import PageConfig
 from agent.settings import Filled, Key, Range
 from agent.value_checks import LanguageTag, Name, NoRepeats, Pin
 from hardware.routing import Rule
@@ -190,6 +191,7 @@ class Config:
     status: StatusConfig = field(default_factory=StatusConfig)
     log: LogConfig = field(default_factory=LogConfig)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
+    page: PageConfig = field(default_factory=PageConfig)
     displays: Annotated[tuple[DisplayConfig, ...], Key("display")] = ()
     scanners: Annotated[tuple[ScannerConfig, ...], Key("scanner")] = ()
     rules: Annotated[tuple[Rule, ...], Key("rule")] = ()

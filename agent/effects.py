@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.hub.messages import BusMessage
+from agent.page.state import PageState
 from agent.parcel import Outcome, Parcel
 from agent.screen import Screen
 
@@ -102,6 +103,13 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowPage:
+    """What the kiosk page shows from now on."""
+
+    state: PageState
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """Speak the text aloud."""
 
@@ -135,4 +143,19 @@ class Note:
 
 
 Durable = Store | Mark | Settle | Drop
-Effect = Durable | Fetch | Send | ProbeSoon | Hurry | TakeOffer | Signal | Rest | Show | Say | Report | Answer | Note
+Effect = (
+    Durable
+    | Fetch
+    | Send
+    | ProbeSoon
+    | Hurry
+    | TakeOffer
+    | Signal
+    | Rest
+    | Show
+    | ShowPage
+    | Say
+    | Report
+    | Answer
+    | Note
+)

@@ -50,9 +50,12 @@ class IdentityMissing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """Somebody at the command line wants something sent, stored and answered like an input of the device."""
+    """Somebody at the command line or at the kiosk page wants something sent, stored and answered like an input of the
+    device."""
 
     ticket: str
+    origin: str = "request"
+    """"request" for the command line, "page" for the page."""
     kind: str
     """"code", "action" or "utterance"."""
     text: str

@@ -100,7 +100,7 @@ class Inputs:
         return self._parcel("action", message, request_id, fact.button, replay=action.replay)
 
     def request(self, wish: Requested) -> Parcel:
-        """The parcel for what somebody asked for at the command line. Raises ValueError for an empty text."""
+        """The parcel for a request. Raises ValueError for an empty text."""
         request_id = self._new_request_id()
         language = wish.language or self._device.language
         session_id = wish.session_id or self._session("")
@@ -120,7 +120,7 @@ class Inputs:
                 )
             case _:
                 message = messages.utterance(wish.text, lang=language, session_id=session_id, request_id=request_id)
-        return self._parcel(wish.kind, message, request_id, "request")
+        return self._parcel(wish.kind, message, request_id, wish.origin)
 
     def _repeated(self, scanner: ScannerConfig, fact: CodeScanned) -> bool:
         """Whether this is the last code still held before the scanner; each read of it prolongs the hold."""

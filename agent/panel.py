@@ -11,8 +11,10 @@ from dataclasses import replace
 
 from agent import inputs
 from agent.delivery import Ending
-from agent.effects import Effect, Rest, Show, Signal
+from agent.effects import Effect, Rest, Show, ShowPage, Signal
+from agent.front import Front
 from agent.hub.protocol.causes import Cause
+from agent.page.state import PageState, Trouble
 from agent.parcel import Outcome, Parcel
 from agent.screen import Screen
 from agent.words import Word, Words
@@ -42,7 +44,11 @@ _ENDED: Mapping[Outcome, tuple[Word, str]] = {
 class Panel:
     """Everything the person sees and hears, but for what the hub has spoken. Not thread-safe: the core's."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, *, page: bool = False) -> None:
+        """`page`: whether there is a kiosk page to be told of all this too."""
+        self.front = Front()
+        self._page = page
+        self._page_shown: PageState | None = None
         self._words = Words(language)
         self.lost: dict[tuple[str, str], str] = {}
         """What is missing now, by kind and name, with the reason."""
@@ -55,6 +61,7 @@ class Panel:
         self._store_trouble = ""
         self._shown: Screen | None = None
         self._resting = ""
+        self._stopped = False
 
     def deadline(self) -> float | None:
         """When `changes` has something to say at the latest, though nothing happens meanwhile."""
@@ -62,24 +69,29 @@ class Panel:
 
     # -- the inputs and what becomes of them
 
-    def kept(self, parcel: Parcel, *, linked: bool) -> None:
+    def kept(self, parcel: Parcel, now: float, *, linked: bool) -> None:
         """An input is in the store; the signal for that stands behind the store's own order."""
+        self.front.kept(parcel, now, linked=linked)
         self._last_input = parcel.request_id
         self._show_input(inputs.title(parcel), self._words.say(Word.SENT if linked else Word.KEPT))
 
-    def not_kept(self, parcel: Parcel, reason: str) -> list[Effect]:
+    def not_kept(self, parcel: Parcel, reason: str, now: float) -> list[Effect]:
         """An input is not in the store: the person must notice as surely as they would have noticed the beep."""
+        self.front.not_kept(parcel, reason, now)
         self._show_input(inputs.title(parcel), self._words.say(Word.NOT_SAVED, reason=reason))
         return [Signal("refused")]
 
-    def scan_refused(self, reason: RefusalReason) -> list[Effect]:
+    def scan_refused(self, reason: RefusalReason, now: float) -> list[Effect]:
         """What the scanner read is no code."""
         self._last_input = None
-        self._show_input("", self._words.say(_SCAN_REFUSED[reason]))
+        words = self._words.say(_SCAN_REFUSED[reason])
+        self._show_input("", words)
+        self.front.scan_refused(words, now)
         return [Signal("again")]
 
-    def ended(self, ending: Ending, *, fresh: bool) -> list[Effect]:
+    def ended(self, ending: Ending, now: float, *, fresh: bool) -> list[Effect]:
         """A parcel ended. Who made it is still there if it is `fresh`; a bad end is told to whoever is."""
+        self.front.ended(ending, now)
         outcome = ending.outcome
         word, signal = _ENDED[outcome]
         if ending.parcel.request_id == self._last_input or outcome.kept:
@@ -111,10 +123,12 @@ class Panel:
         """There is no link, and this is why."""
         if not self._link_trouble:
             self._quiet_until = now + _GRACE_SECONDS
+        self.front.link_lost(cause)
         self._link_trouble = self._words.say(Word.NO_LINK, reason=self._words.cause(cause))
 
     def link_works(self) -> None:
         """There is a link."""
+        self.front.link_works()
         self._link_trouble = ""
         self._quiet_until = None
 
@@ -134,18 +148,39 @@ class Panel:
         if screen != self._shown:
             self._shown = screen
             effects.append(Show(screen))
+        if self._page:
+            page = self.front.state(self._troubles(), quiet=self._quiet_until is not None)
+            if page != self._page_shown:
+                self._page_shown = page
+                effects.append(ShowPage(page))
         return effects
 
     def tell_again(self) -> None:
         """What was told last may not have come through: `changes` repeats it."""
-        self._shown = None
+        self._shown = self._page_shown = None
 
     def stopped(self) -> list[Effect]:
         """The device goes out of service."""
         self._screen = self._shown = Screen(answer=self._words.say(Word.STOPPED))
         self._link_trouble = self._identity_trouble = self._store_trouble = self._resting = ""
         self.lost.clear()
+        self.front.clear()
+        self._stopped = True
         return [Show(self._screen), Rest("")]
+
+    def _troubles(self) -> list[Trouble]:
+        """All that is wrong but for the link, worst first."""
+        if self._stopped:
+            return [Trouble(kind="stopping", text=self._words.say(Word.STOPPED))]
+        troubles: list[Trouble] = []
+        if self._store_trouble:
+            troubles.append(Trouble(kind="store", text=self._store_trouble))
+        if self._identity_trouble:
+            troubles.append(Trouble(kind="identity", text=self._identity_trouble))
+        for (kind, name), reason in self.lost.items():
+            if kind != "page":  # whoever reads this on the page can see that it is there
+                troubles.append(Trouble(kind="device", text=self._words.say(Word.LOST, name=name, reason=reason)))
+        return troubles
 
     def _worst(self, link_trouble: str) -> str:
         if self._store_trouble:

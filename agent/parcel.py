@@ -40,7 +40,7 @@ class Parcel:
     """"code", "action" or "utterance"."""
     message: BusMessage
     origin: str
-    """The scanner's or button's name, or "request" for the command line."""
+    """The scanner's or button's name, or "request" for the command line, "page" for the kiosk page."""
     replay: bool
     """Whether it may be sent again when a lost link leaves its outcome unknown."""
     lifetime: float

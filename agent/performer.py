@@ -27,12 +27,14 @@ from agent.effects import (
     Send,
     Settle,
     Show,
+    ShowPage,
     Signal,
     Store,
     TakeOffer,
 )
 from agent.events import Event, StoreFailed
 from agent.hub.messages import BusMessage
+from agent.page.state import PageState
 from agent.screen import Screen
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Performer:
         outputs: Outputs,
         answer: Callable[[str, Mapping[str, Any]], None],
         report: Callable[[int, str], None],
+        show_page: Callable[[PageState], None] = lambda _: None,
     ) -> None:
         """`answer` is given a ticket and its answer, `report` a session's number and the state to report over it."""
         self._commits = commits
@@ -76,6 +79,7 @@ class Performer:
         self._outputs = outputs
         self._answer = answer
         self._report = report
+        self._show_page = show_page
 
     def carry_out(self, orders: Sequence[Sequence[Effect]], now: float) -> list[Event]:
         """Carry out the effects of several events, in order; the events that come of it must be handled next."""
@@ -116,6 +120,8 @@ class Performer:
                 self._outputs.rest(name)
             case Show(screen):
                 self._outputs.show(screen)
+            case ShowPage(state):
+                self._show_page(state)
             case Say(text, language):
                 self._outputs.say(text, language)
             case Report(session, state):

@@ -36,6 +36,7 @@ from agent.hub.identity import ThalovantIdentity
 from agent.identity_source import IdentityFile
 from agent.inbox import Inbox
 from agent.journal import Redactor
+from agent.kiosk_page import RESTART_REQUEST, KioskPage
 from agent.linking import LIMIT_SECONDS, DeviceLink, EmitLink, Linking
 from agent.outbox import Outbox
 from agent.performer import Performer
@@ -143,12 +144,22 @@ class Runtime:
             reload=self.reload,
         )
         self._control_end = StopEvent()
+        self._page: KioskPage | None = None
+        if config.page.enabled:
+            self._page = KioskPage(
+                config.page,
+                config.device.language,
+                self._inbox.put,
+                user_agent=device_status.user_agent(),
+                restart_request=config.control.socket.parent / RESTART_REQUEST,
+            )
         self._performer = Performer(
             self._commits,
             link=self._linking,
             outputs=self._devices,
-            answer=self._control.answer,
+            answer=self._answer,
             report=self._report,
+            show_page=self._page.show if self._page else lambda _: None,
         )
         self._core = Core(
             self._behaviour,
@@ -156,7 +167,7 @@ class Runtime:
             self._performer,
             self._inbox,
             watchdog=self._watchdog,
-            each_round=self._each_round,
+            each_round=self._after_round,
         )
 
     def stop(self) -> None:
@@ -187,6 +198,8 @@ class Runtime:
                 )
             self._core.begin()
             self._devices.start()
+            if self._page is not None:
+                self._page.start(self._workers)
             self._notifier.ready()
             log.info("reading inputs", extra={"version": device_status.version()})
             self._workers.start("control", self._serve_control, limit_seconds=_CONTROL_LIMIT_SECONDS)
@@ -200,9 +213,12 @@ class Runtime:
             self._notifier.stopping()
         self._devices.end_inputs(_SCANNERS_SECONDS)
         self._core.finish()
+        self._refresh_page()
         self._commits.flush()
         self._linking.leave()
         self._devices.end_outputs()
+        if self._page is not None:
+            self._page.end()
         self._control_end.set()
         self._workers.stop(_STOP_SECONDS)
         self._outbox.close()
@@ -214,8 +230,9 @@ class Runtime:
         link = self._linking.snapshot()
         return link is not None and link.state in {"up", "degraded"}
 
-    def _each_round(self, now: float) -> None:
+    def _after_round(self, now: float) -> None:
         self._notifier.status(self._status(now).headline)
+        self._refresh_page()
         match self._trial.look(now, link_is_up=self._link_is_up):
             case "passed":
                 log.info("the configuration works and is kept")
@@ -223,6 +240,15 @@ class Runtime:
                 log.error("the configuration does not work; going back to the last one that did")
                 self._again = True
                 self._core.stop()
+
+    def _refresh_page(self) -> None:
+        if self._page is not None:
+            waiting = max(self._commits.counts().waiting - self._behaviour.delivery.in_flight, 0)
+            self._page.refresh(waiting=waiting, clock=self._stamps().sure)
+
+    def _answer(self, ticket: str, answer: Mapping[str, Any]) -> None:
+        if self._page is None or not self._page.answer(ticket, answer):
+            self._control.answer(ticket, answer)
 
     def _beat(self) -> None:
         self._watchdog.tick(time.monotonic())

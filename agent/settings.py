@@ -2,7 +2,8 @@
 
 The dataclass is the schema: its field names are the keys, its type hints the types, its defaults the defaults, and a
 field without a default is a required key. What a type cannot say stands beside it in `Annotated`: a `Range`, or any
-other object with a `problem(value)` method; `Key` gives a field another name in the file than in the code.
+other object with a `problem(value)` method; `Key` gives a field another name in the file than in the code. TOML has no
+word for "none": a `Path | None` that is empty in the file is None.
 
 Nothing here knows what the settings mean. Every problem of a file is found in one reading, and each one is told in the
 words of the file: `scanner[1].baud: expected an integer, got "fast"`, tables counted from 1.
@@ -166,6 +167,8 @@ class _Reader:
             return self._wrong(where, _either([shown(one) for one in allowed]), value)
         if origin is tuple:
             return self._items(get_args(hint)[0], value, where)
+        if origin is types.UnionType and hint == Path | None:
+            return None if value == "" else self._scalar(Path, value, where)
         if origin in (dict, Mapping):
             return self._mapping(get_args(hint)[1], value, where)
         return self._scalar(hint, value, where)

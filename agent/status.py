@@ -54,7 +54,7 @@ class Part:
     """One thing that is connected to the device."""
 
     kind: str
-    """"scanner", "button", "display", "speech" or "light"."""
+    """"scanner", "button", "display", "speech", "page" or "light"."""
     name: str
     trouble: str = ""
     """What is wrong with it and what to do; empty while it works."""
@@ -78,6 +78,8 @@ def parts(config: Config, lost: Mapping[tuple[str, str], str]) -> tuple[list[Par
     ]
     if config.speech.enabled:
         outputs.append(part("speech", "speech"))
+    if config.page.enabled:
+        outputs.append(part("page", "page"))
     return inputs, outputs
 
 

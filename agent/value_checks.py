@@ -20,6 +20,15 @@ class LanguageTag:
         return None if fits or (not value and not self._required) else 'a language such as "en-us"'
 
 
+class ByLanguage:
+    """A table whose keys are languages."""
+
+    def problem(self, value: dict[str, str]) -> str | None:
+        """What was expected, or None."""
+        tag = LanguageTag(required=True)
+        return next((f"each key to be {problem}" for key in value if (problem := tag.problem(key))), None)
+
+
 class Encoding:
     """The name of a text encoding Python knows; empty stands for another one's."""
 

@@ -36,6 +36,7 @@ class Word(StrEnum):
     LOST = "lost"
     NO_IDENTITY = "no identity"
     STOPPED = "stopped"
+    BUSY = "busy"
 
 
 _ENGLISH: Mapping[Word, str] = {
@@ -59,6 +60,7 @@ _ENGLISH: Mapping[Word, str] = {
     Word.LOST: "{name} does not respond: {reason}",
     Word.NO_IDENTITY: "This device has no identity yet: {reason}",
     Word.STOPPED: "Out of service",
+    Word.BUSY: "Too much at once, please try again",
 }
 
 _GERMAN: Mapping[Word, str] = {
@@ -82,6 +84,7 @@ _GERMAN: Mapping[Word, str] = {
     Word.LOST: "{name} antwortet nicht: {reason}",
     Word.NO_IDENTITY: "Dieses Gerät hat noch keine Identität: {reason}",
     Word.STOPPED: "Außer Betrieb",
+    Word.BUSY: "Zu viel auf einmal, bitte noch einmal",
 }
 
 _GERMAN_CAUSES: Mapping[Cause, str] = {

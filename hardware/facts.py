@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-DeviceKind = Literal["scanner", "button", "display", "speech", "light"]
+DeviceKind = Literal["scanner", "button", "display", "speech", "light", "page"]
 RefusalReason = Literal["too long", "undecodable", "empty", "check digit", "incomplete", "not GS1"]
 Gesture = Literal[
     "press",

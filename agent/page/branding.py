@@ -21,13 +21,14 @@ Colour = tuple[int, int, int]
 
 _PAPER: Mapping[str, Colour] = {"light": (0xF5, 0xF3, 0xEE), "dark": (0x11, 0x13, 0x18)}
 _LOGO_BYTES = 1_000_000
-_LOGO_TYPES = {
+LOGO_TYPES: Mapping[str, str] = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
     ".svg": "image/svg+xml",
 }
+"""What a logo may be, by the end of its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +97,9 @@ def brand_css(branding: Branding) -> bytes:
 
 def read_logo(path: Path) -> tuple[bytes, str]:
     """The logo and its content type. Raises ValueError or OSError."""
-    content_type = _LOGO_TYPES.get(path.suffix.lower())
+    content_type = LOGO_TYPES.get(path.suffix.lower())
     if content_type is None:
-        raise ValueError(f"{path} is no {', '.join(sorted(kind[1:] for kind in _LOGO_TYPES))} file")
+        raise ValueError(f"{path} is no {', '.join(sorted(kind[1:] for kind in LOGO_TYPES))} file")
     with path.open("rb") as file:
         data = file.read(_LOGO_BYTES + 1)
     if len(data) > _LOGO_BYTES:

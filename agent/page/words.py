@@ -1,7 +1,7 @@
 """What the page says by itself, in each language it can be read in.
 
 These are words for the person in front of the screen. What an installer should do about a lost link stands under them,
-smaller: in English it is the sentence of `Cause`, as in the journal.
+smaller: it is what the text display says.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.hub.protocol.causes import Cause
+from agent.words import Words as DeviceWords
 
 Words = Mapping[str, str]
 
@@ -136,36 +137,6 @@ _GERMAN: Words = {
 
 _LANGUAGES: Mapping[str, Words] = {"en": _ENGLISH, "de": _GERMAN}
 
-_GERMAN_CAUSES: Mapping[Cause, str] = {
-    Cause.NO_CARRIER: "kein Netz: Kabel einstecken oder WLAN einrichten",
-    Cause.NO_ADDRESS: "das Netz gibt diesem Gerät keine Adresse; Router prüfen",
-    Cause.NO_ROUTE: "das Netz führt nicht zum Hub; Router prüfen",
-    Cause.DNS: "der Name des Hubs wird nicht gefunden; DNS des Netzes und den Namen in der Identität prüfen",
-    Cause.PORT_CLOSED: "an der Adresse des Hubs antwortet kein Dienst; Hub oder Broker laufen vielleicht nicht",
-    Cause.NO_ANSWER: "die Adresse des Hubs antwortet nicht; vielleicht sperrt eine Firewall, oder der Hub ist aus",
-    Cause.CAPTIVE_PORTAL: "das Netz verlangt erst eine Anmeldung; dort anmelden oder ein anderes Netz nehmen",
-    Cause.CLOCK: "die Uhr ist nicht gestellt; sie stellt sich, sobald das Netz einen Zeitserver hat",
-    Cause.TLS_NAME: "das Zertifikat gilt für einen anderen Namen als den des Hubs; Adresse in der Identität prüfen",
-    Cause.TLS_DATE: "das Zertifikat des Hubs ist abgelaufen; sein Betreiber muss es erneuern",
-    Cause.TLS_UNTRUSTED: "dem Aussteller des Hub-Zertifikats vertraut dieses Gerät nicht; Zertifikat installieren",
-    Cause.TLS: "die verschlüsselte Verbindung zum Hub kommt nicht zustande; vielleicht stört ein Proxy",
-    Cause.BROKER_REFUSED: "der Broker lehnt die Anmeldung dieses Geräts ab; Identität neu erstellen",
-    Cause.SERVER: "der Server des Hubs meldet einen Fehler; sein Betreiber muss nachsehen",
-    Cause.HUB_SILENT: "der Hub antwortet nicht; er ist vielleicht aus oder kennt dieses Gerät nicht",
-    Cause.DROPPED: "der Hub hat die Verbindung beendet",
-    Cause.PROTOCOL: "der Hub sagt etwas Unverständliches; vielleicht ist er von einer anderen Version",
-    Cause.UNKNOWN_KEY: "der Hub kennt dieses Gerät nicht; es wurde dort entfernt oder noch nicht zugelassen",
-    Cause.WRONG_PASSWORD: "der Hub nimmt das Passwort dieses Geräts nicht an; Identität neu erstellen",
-    Cause.NOT_ADMITTED: "der Hub muss dieses Gerät noch zulassen; das dauert bei einem neuen etwa zwei Minuten",
-    Cause.HUB_KEY_CHANGED: "der Hub hat einen anderen Schlüssel als bisher; ansehen mit: thalovant-agent trust --show",
-    Cause.CLIENT_KEY_REJECTED: (
-        "der Hub kennt dieses Gerät unter einem anderen Schlüssel; am Hub: hivemind-core reset-noise-pin <client id>"
-    ),
-    Cause.TYPE_DENIED: "der Hub lässt dieses Gerät nicht senden, was es sendet; sein Betreiber muss die Art erlauben",
-    Cause.NO_PROTOCOL: "die Identität hat keines der Protokolle aus agent.toml; neu erstellen oder die Liste ändern",
-    Cause.KEY_FILES: "die Schlüsseldateien dieses Geräts sind unbrauchbar; das Journal sagt, welche und warum",
-}
-
 
 def page_words(language: str) -> dict[str, str]:
     """All the page says in a language, a BCP 47 tag whose first part decides; English where there are none."""
@@ -174,8 +145,8 @@ def page_words(language: str) -> dict[str, str]:
 
 def page_causes(language: str) -> dict[str, str]:
     """Why there is no link, by the cause's value."""
-    translated = _GERMAN_CAUSES if _first(language) == "de" else {}
-    return {cause.value: translated.get(cause, cause.sentence) for cause in Cause}
+    words = DeviceWords(language)
+    return {cause.value: words.cause(cause) for cause in Cause}
 
 
 def _first(language: str) -> str:

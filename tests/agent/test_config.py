@@ -169,12 +169,26 @@ def test_a_config_error_is_one_of_the_library_and_names_all_places(tmp_path):
         (BUTTON + 'active = "high"', 'button[1].active: a pin pulled up cannot be active "high"; leave'),
         ('[[display]]\n[[display]]\nname = "b"', 'display[2].target: "/dev/tty1" is taken by display[1]'),
         ('[[display]]\n[[display]]\ntarget = "-"', 'display[2].name: "screen" is taken by display[1]'),
+        ("[page]\nport = 80", "page.port: expected 1024 to 65535, got 80"),
+        ('[page]\ncolour = "blue"', 'page.colour: expected a colour such as "#1f4fd8", got "blue"'),
+        ('[page]\nlogo = "logo.exe"', "page.logo: expected a file that ends with .jpeg, .jpg, .png, .svg, .webp"),
+        ('[page]\nidle = { "not a tag" = "x" }', 'page.idle: expected each key to be a language such as "en-us"'),
+        ('[page]\nlanguages = [""]', 'page.languages[1]: expected a language such as "en-us", got ""'),
+        ('[page]\nimage_origins = ["example.org"]', "page.image_origins[1]: expected an origin such as"),
+        ("[page]\nsilent_seconds = 5", "page.silent_seconds: expected 20 to 600, got 5"),
         ('[scaner]\nname = "a"', 'scaner: unknown key; did you mean "scanner"?'),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(tmp_path, text, sentence):
     (problem,) = problems(tmp_path, text)
     assert problem.startswith(sentence)
+
+
+def test_a_page_is_branded_as_written_and_speaks_the_devices_language(tmp_path):
+    text = '[page]\nlogo = "logo.svg"\ncolour = "#aa0000"\nidle = { de-de = "Karte zeigen" }'
+    branding = load(tmp_path, text).page.branding("de-de")
+    assert (branding.logo, branding.colour) == (tmp_path / "logo.svg", "#aa0000")
+    assert (branding.languages, dict(branding.idle)) == (("de-de",), {"de-de": "Karte zeigen"})
 
 
 def test_inputs_of_different_kinds_may_share_a_name(tmp_path):

@@ -28,6 +28,7 @@ class Limits:
     seconds: Annotated[float, Range(0, 10)] = 1.0
     loud: bool = False
     path: Path = Path("/var")
+    picture: Path | None = None
     order: tuple[Literal["a", "b"], ...] = ("a",)
     voices: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,6 +64,12 @@ def test_values_arrive_in_their_fields():
 def test_a_relative_path_is_taken_from_the_folder_of_the_file():
     assert read('[limits]\npath = "state"').limits.path == Path("/base/state")
     assert read('[limits]\npath = "/state"').limits.path == Path("/state")
+
+
+def test_a_path_that_may_be_missing_is_missing_when_it_is_empty():
+    assert read('[limits]\npicture = ""').limits.picture is None
+    assert read('[limits]\npicture = "logo.svg"').limits.picture == Path("/base/logo.svg")
+    assert problems("[limits]\npicture = 1") == ("limits.picture: expected a string, got 1",)
 
 
 @pytest.mark.parametrize(
