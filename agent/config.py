@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from agent import settings
+from agent.display_config import DisplayConfig
 from agent.hub.errors import ThalovantError
 from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
 from agent.page_config import PageConfig
@@ -148,21 +149,6 @@ class SpeechConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisplayConfig:
-    """One text display, from a `[[display]]` table."""
-
-    name: Name = "screen"
-    """How the journal and `status` call it."""
-    type: Literal["console"] = "console"
-    """A text console or terminal."""
-    target: Annotated[str, Filled('a device such as "/dev/tty1", or "-"')] = "/dev/tty1"
-    """The console's device, or `-` for standard output."""
-    columns: Annotated[int, Range(0, 1000)] = 0
-    """Characters in a line; 0 asks the console."""
-    rows: Annotated[int, Range(0, 1000)] = 0
-    """Lines; 0 asks the console."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightConfig:
     """One light or beeper, from a `[[light]]` table."""
@@ -255,7 +241,7 @@ def _conflicts(config: Config) -> Iterator[str]:
         for index, item in enumerate(items, 1):
             for key in ("name", "target", "port", "device", "pin", "a", "b"):
                 value = getattr(item, key, None)
-                if value in (None, ""):
+                if value in (None, "") or (key == "target" and item.type != "console"):
                     continue
                 # Pins are shared by all tables, names by all that are pressed or turned, the rest within a table.
                 space = "pin" if key in ("pin", "a", "b") else f"{_NAMED_WITH.get(table, table)}.{key}"
@@ -266,6 +252,7 @@ def _conflicts(config: Config) -> Iterator[str]:
     scanners = [scanner.name for scanner in config.scanners]
     buttons = [button.name for button in config.buttons]
     problems: list[tuple[str, tuple[Any, ...], Callable[[Any], Iterable[tuple[str, str]]]]] = [
+        ("display", config.displays, lambda display: display.problems()),
         ("scanner", config.scanners, lambda scanner: scanner.problems()),
         ("rule", config.rules, lambda rule: rule_problems(rule, scanners)),
         ("button", config.buttons, lambda button: button.problems()),
@@ -274,6 +261,10 @@ def _conflicts(config: Config) -> Iterator[str]:
     for table, items, of in problems:
         for index, item in enumerate(items, 1):
             yield from (f"{table}[{index}].{key}: {sentence}" for key, sentence in of(item))
+    for index, display in enumerate(config.displays, 1):
+        same = [number for number, other in enumerate(config.displays[: index - 1], 1) if other.i2c == display.i2c]
+        if display.i2c is not None and same:
+            yield f"display[{index}].address: {display.where} is taken by display[{same[0]}]"
 
 
 def _without_capital(text: str) -> str:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from agent.config import Config, LightConfig
 from agent.input_devices import InputDevices, KeptPorts
 from agent.outputs import DisplayOutput, SpeechOutput
+from agent.panels import display_of
 from agent.screen import Screen
 from agent.workers import Workers
-from hardware.displays import ConsoleDisplay
 from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost, ScanRefused
 from hardware.stopping import StopEvent
 
@@ -53,12 +53,7 @@ class Devices:
         )
         self._outputs_end = StopEvent()
         self._lights = [_Signalling(light, emit, pin_factory) for light in config.lights]
-        self._displays = [
-            DisplayOutput(
-                display.name, ConsoleDisplay(display.target, columns=display.columns, rows=display.rows), emit
-            )
-            for display in config.displays
-        ]
+        self._displays = [DisplayOutput(display.name, display_of(display), emit) for display in config.displays]
         self._screen = Screen()
         self._speech: SpeechOutput | None = None
         self._speech_seconds = 0.0

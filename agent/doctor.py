@@ -218,12 +218,16 @@ def _keyboard(subject: str, device: str) -> Finding:
 
 
 def check_displays(config: Config) -> Iterator[Finding]:
-    """The consoles that are to be drawn on."""
+    """The consoles and panels that are to be drawn on."""
     if not config.displays:
         yield Finding(subject="display", state="ok", text="none is configured")
     for display in config.displays:
-        subject, target = f'display "{display.name}"', display.target
-        if target == "-":
+        subject, target = f'display "{display.name}"', display.where
+        if display.i2c is not None:
+            yield _panel(subject, display.i2c[0], target)
+        elif display.type == "png":
+            yield Finding(subject=subject, state="ok", text=target)
+        elif target == "-":
             yield Finding(subject=subject, state="ok", text="standard output")
         elif not os.path.exists(target):
             yield Finding(
@@ -241,6 +245,26 @@ def check_displays(config: Config) -> Iterator[Finding]:
             )
         else:
             yield Finding(subject=subject, state="ok", text=target)
+
+
+def _panel(subject: str, bus: int, where: str) -> Finding:
+    """Whether a panel's bus is there and open to us; the panel itself says nothing unasked."""
+    device = f"/dev/i2c-{bus}"
+    if not os.path.exists(device):
+        return Finding(
+            subject=subject,
+            state="problem",
+            text=f"there is no {device}",
+            advice="switch I2C on: raspi-config, Interface Options; then start the device anew",
+        )
+    if not os.access(device, os.R_OK | os.W_OK):
+        return Finding(
+            subject=subject,
+            state="problem",
+            text=f"{device} cannot be used by this user",
+            advice="add the agent's user to the group i2c",
+        )
+    return Finding(subject=subject, state="ok", text=where)
 
 
 def check_speech(config: Config) -> Iterator[Finding]:

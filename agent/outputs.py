@@ -16,6 +16,8 @@ from agent.screen import Screen
 from hardware.facts import DeviceError, DeviceFound, DeviceLost
 
 _RETRY_SECONDS = 5.0
+_PAGE_SECONDS = 3.0
+"""A page of a small panel is read within this time; then it turns to the next."""
 _SENTENCES = 8
 """Sentences waiting to be spoken; who says more than this is not being listened to."""
 _BEAT_SECONDS = 90.0
@@ -26,6 +28,10 @@ class Display(Protocol):
 
     def show(self, lines: Sequence[str]) -> None:
         """Draw the lines instead of what was there. Raises DeviceError."""
+        ...
+
+    def turn(self) -> bool:
+        """Draw the next page of them; False when there is only one. Raises DeviceError."""
         ...
 
     def close(self) -> None:
@@ -44,8 +50,16 @@ class Voice(Protocol):
 class DisplayOutput:
     """One display on a thread of its own; the newest screen wins."""
 
-    def __init__(self, name: str, display: Display, emit: Callable[[DeviceFound | DeviceLost], object]) -> None:
+    def __init__(
+        self,
+        name: str,
+        display: Display,
+        emit: Callable[[DeviceFound | DeviceLost], object],
+        *,
+        page_seconds: float = _PAGE_SECONDS,
+    ) -> None:
         self._name = name
+        self._page_seconds = page_seconds
         self._display = display
         self._emit = emit
         self._changed = threading.Condition()
@@ -58,18 +72,24 @@ class DisplayOutput:
             self._changed.notify()
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Draw until `stop` is set, the last screen included."""
+        """Draw until `stop` is set, the last screen included. Without news the display turns its pages."""
         drawn: Screen | None = None
-        failing = False
+        failing = turning = False
         while True:
             beat()
             with self._changed:
-                if self._screen is drawn and not stop.is_set():
-                    self._changed.wait(_RETRY_SECONDS if failing else _BEAT_SECONDS)
+                news = self._screen is not drawn
+                if not news and not stop.is_set():
+                    self._changed.wait(_RETRY_SECONDS if failing else self._page_seconds if turning else _BEAT_SECONDS)
+                    news = self._screen is not drawn
                 screen = self._screen
-            if screen is not None and (failing or screen is not drawn):
+            if screen is not None and (failing or news or (turning and not stop.is_set())):
                 try:
-                    self._display.show(screen.lines())
+                    if failing or news:
+                        self._display.show(screen.lines())
+                        turning = True
+                    else:
+                        turning = self._display.turn()
                 except DeviceError as error:
                     if not failing:
                         self._emit(DeviceLost("display", self._name, str(error)))

@@ -1,4 +1,4 @@
-"""Text displays: so far the console, which is a screen on the Pi's HDMI or DSI, a terminal, or plain lines in a log."""
+"""The console as a display: a screen on the Pi's HDMI or DSI, a terminal, or plain lines in a log."""
 
 from __future__ import annotations
 
@@ -61,6 +61,10 @@ class ConsoleDisplay:
         except OSError as error:
             self._forget()
             raise self._explained(error) from error
+
+    def turn(self) -> bool:
+        """False: what does not fit is left out, and an ellipsis says so."""
+        return False
 
     def close(self) -> None:
         """Leave the terminal as it was found, with the last text on it. Raises nothing."""

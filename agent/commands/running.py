@@ -111,7 +111,7 @@ def summary(settings: Config) -> list[str]:
         f'knob "{one.name}" at GPIO{one.a} and GPIO{one.b}, sends {one.clockwise} and {one.counterclockwise}'
         for one in settings.knobs
     ]
-    lines += [f'display "{one.name}" at {one.target}' for one in settings.displays]
+    lines += [f'display "{one.name}" at {one.where}' for one in settings.displays]
     lines += [f'{one.kind} "{one.name}" at GPIO{one.pin}, shows {", ".join(one.signals)}' for one in settings.lights]
     if settings.speech.enabled:
         lines.append(f"speech with {settings.speech.command}")

@@ -12,11 +12,11 @@ from agent.config import (
     ChordConfig,
     Config,
     ConfigError,
-    DisplayConfig,
     KnobConfig,
     LightConfig,
     ScannerConfig,
 )
+from agent.display_config import DisplayConfig
 from agent.hub.errors import ThalovantError
 from hardware.framing import Framing
 from hardware.learning import Learned
@@ -182,6 +182,30 @@ def test_a_config_error_is_one_of_the_library_and_names_all_places(tmp_path):
 def test_what_does_not_fit_is_refused_with_its_place(tmp_path, text, sentence):
     (problem,) = problems(tmp_path, text)
     assert problem.startswith(sentence)
+
+
+def test_panels_of_every_kind_stand_side_by_side(tmp_path):
+    text = """
+    [[display]]
+    name = "lcd"
+    type = "lcd"
+    [[display]]
+    name = "oled"
+    type = "oled"
+    [[display]]
+    name = "picture"
+    type = "png"
+    file = "panel.png"
+    [[display]]
+    name = "console"
+    """
+    found = load(tmp_path, text).displays
+    assert [one.where for one in found] == [
+        "I2C bus 1, address 0x27",
+        "I2C bus 1, address 0x3c",
+        str(tmp_path / "panel.png"),
+        "/dev/tty1",
+    ]
 
 
 def test_a_page_is_branded_as_written_and_speaks_the_devices_language(tmp_path):

@@ -10,13 +10,13 @@ from agent.config import (
     ButtonConfig,
     ChordConfig,
     Config,
-    DisplayConfig,
     KnobConfig,
     LightConfig,
     ScannerConfig,
     SpeechConfig,
 )
 from agent.devices import Devices
+from agent.display_config import DisplayConfig
 from agent.screen import Screen
 from agent.workers import Workers
 from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost
@@ -181,6 +181,23 @@ def test_the_last_screen_is_drawn_before_the_display_is_given_back(tmp_path, cap
         setting.devices.show(Screen(answer="Ready"))
         setting.devices.show(Screen(answer="Out of service"))
     assert capfd.readouterr().out.splitlines()[-1] == "Out of service"
+
+
+def test_a_picture_of_a_panel_shows_the_screen(tmp_path):
+    pytest.importorskip("PIL", reason="pictures of panels need the extra oled")
+    file = tmp_path / "panel.png"
+    display = DisplayConfig(name="picture", type="png", file=file)
+    with Setting(Config(displays=(display,)), None).running() as setting:
+        setting.devices.show(Screen(answer="Hello"))
+        eventually(file.exists, what="the picture")
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_panel_that_is_not_there_is_lost_and_says_so():
+    config = Config(displays=(DisplayConfig(name="panel", type="lcd", bus=250),))
+    with Setting(config, None).running() as setting:
+        setting.devices.show(Screen(answer="Hello"))
+        assert setting.wait_for(DeviceLost, "panel").kind == "display"
 
 
 def test_speech_is_spoken_and_does_not_hold_up_the_end(tmp_path):

@@ -19,6 +19,8 @@ class Device:
         self.said: list[tuple[str, str]] = []
         self.tries = 0
         self.closed = False
+        self.pages = 1
+        self.turned = 0
         self.trouble = ""
         self.free = threading.Event()
         self.free.set()
@@ -26,6 +28,10 @@ class Device:
     def show(self, lines):
         self._use()
         self.shown.append(tuple(lines))
+
+    def turn(self):
+        self.turned += 1
+        return self.turned < self.pages
 
     def say(self, text, language, stop):
         self._use()
@@ -99,6 +105,19 @@ def test_a_display_that_fails_is_told_once_and_tried_with_the_next_screen(device
         output.show(Screen(answer="3"))
         eventually(lambda: len(told) == 2, what="the recovery")
     assert told == [DeviceLost("display", "screen", "no display"), DeviceFound("display", "screen", "")]
+
+
+def test_the_pages_of_a_panel_are_turned_while_nothing_else_happens(device, told):
+    device.pages = 4
+    output = DisplayOutput("panel", device, told.append, page_seconds=0.01)
+    output.show(Screen(answer="long"))
+    with running(output):
+        eventually(lambda: device.turned == 4, what="the last page")
+        device.turned = 0
+        output.show(Screen(answer="short"))
+        eventually(lambda: device.turned == 4, what="the pages of the next screen")
+    assert device.shown == [("long",), ("short",)]
+    assert told == []
 
 
 def test_every_sentence_is_spoken_in_order(device, told):

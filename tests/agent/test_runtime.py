@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ButtonConfig, Config, ControlConfig, DisplayConfig, HubConfig, IdentityConfig, ScannerConfig
+from agent.config import ButtonConfig, Config, ControlConfig, HubConfig, IdentityConfig, ScannerConfig
 from agent.control_socket import ControlError, ask_agent
+from agent.display_config import DisplayConfig
 from agent.hub.protocol.causes import Cause
 from agent.journal import Redactor
 from agent.runtime import Runtime

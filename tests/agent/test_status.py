@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent.board import read_board
-from agent.config import ButtonConfig, Config, DisplayConfig, LightConfig, ScannerConfig, SpeechConfig
+from agent.config import ButtonConfig, Config, LightConfig, ScannerConfig, SpeechConfig
+from agent.display_config import DisplayConfig
 from agent.hub.link_report import LinkSnapshot
 from agent.hub.protocol.causes import Cause
 from agent.outbox import OutboxCounts
