@@ -14,7 +14,7 @@ from typing import assert_never
 
 from agent.config import Config
 from agent.delivery import Delivery, DeliveryTerms, Ending
-from agent.effects import Answer, Effect, Hurry, Note, Report, Say, Send, Signal, Store, TakeOffer
+from agent.effects import Answer, Effect, Hurry, Hush, Note, Report, Say, Send, Signal, Store, TakeOffer
 from agent.events import (
     Event,
     Fetched,
@@ -33,6 +33,7 @@ from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
 from agent.stamps import StampSource, age
 from agent.status import EVENT_STATUS, EVENT_STATUS_REQUEST
+from agent.visits import Visits
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
 
 _FRESH_SECONDS = 60.0
@@ -59,6 +60,11 @@ class Behaviour:
         self._stamps = stamps
         self._chance = chance
         self._inputs = Inputs(config, stamps)
+        self._visits = Visits(
+            config.device.session,
+            config.device.visit_idle_seconds,
+            ending=[button.name for button in config.buttons if button.ends_visit],
+        )
         self._panel = Panel(config.device.language, page=config.page.enabled)
         self.delivery = Delivery(
             DeliveryTerms(in_flight=config.hub.in_flight, answer_seconds=config.hub.answer_seconds)
@@ -79,7 +85,7 @@ class Behaviour:
     def deadline(self, now: float) -> float | None:
         """When `Tick` is due at the latest, or None."""
         moments = [wish.until for wish in self._wishes.values()]
-        others = (self.delivery.deadline(now), self._report_at, self._panel.deadline())
+        others = (self.delivery.deadline(now), self._report_at, self._panel.deadline(), self._visits.deadline())
         return min([*moments, *(moment for moment in others if moment is not None)], default=None)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -102,6 +108,7 @@ class Behaviour:
             case CodeScanned():
                 return self._scanned(event, now)
             case ScanRefused():
+                self._visits.go_on(now)
                 return self._scan_refused(event, now)
             case ButtonPressed():
                 self.counts["presses"] += 1
@@ -163,10 +170,17 @@ class Behaviour:
     def _keep(self, parcel: Parcel, now: float) -> list[Effect]:
         """Store first; only what stands behind the store's effect tells anybody."""
         linked = self._session is not None
+        parcel = self._visits.take(parcel, now)
         self.delivery.stored(parcel, now)
         self._panel.kept(parcel, now, linked=linked)
-        effects: list[Effect] = [Store(parcel), Signal("accepted")]
-        return effects if linked else [*effects, Hurry()]
+        effects: list[Effect] = [Store(parcel), Signal("accepted"), *([] if linked else [Hurry()])]
+        return [*effects, *self._end_visit()] if self._visits.ends_with(parcel) else effects
+
+    def _end_visit(self) -> list[Effect]:
+        """Whoever was served has left: nothing of theirs stays to be seen or heard."""
+        self._visits.end()
+        self._panel.clear()
+        return [Hush()]
 
     def _requested(self, wish: Requested, now: float) -> list[Effect]:
         try:
@@ -226,8 +240,9 @@ class Behaviour:
     def _hub_said(self, said: HubSaid, now: float) -> list[Effect]:
         event = said.event
         effects: list[Effect] = []
+        self._visits.heard(event, now)
         if event.name in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK):
-            effects += self._answered(event)
+            effects += [] if self._visits.stranger(event.request_id) else self._answered(event)
         elif event.name == EVENT_POLICY_DENIED and event.data.get("denied_type") == EVENT_STATUS:
             if not self.status_denied:
                 effects.append(Note("warning", _ALLOW_STATUS, {"type": EVENT_STATUS}))
@@ -261,7 +276,7 @@ class Behaviour:
         return effects
 
     def _tick(self, now: float) -> list[Effect]:
-        effects: list[Effect] = []
+        effects: list[Effect] = self._end_visit() if self._visits.over(now) else []
         if self._report_at is not None and now >= self._report_at:
             effects += self._report(now, "ready")
         for request_id, wish in list(self._wishes.items()):
@@ -294,7 +309,8 @@ class Behaviour:
         if outcome is not Outcome.DONE:
             fields = {"request_id": parcel.request_id, "origin": parcel.origin, "reason": ending.reason}
             effects.append(Note("info", f"{parcel.kind} {outcome}", fields))
-        effects += self._panel.ended(ending, now, fresh=age(parcel.made, self._stamps()) < _FRESH_SECONDS)
+        if not self._visits.stranger(parcel.request_id):
+            effects += self._panel.ended(ending, now, fresh=age(parcel.made, self._stamps()) < _FRESH_SECONDS)
         wish = self._wishes.pop(parcel.request_id, None)
         if wish:
             answer = {"ok": outcome is Outcome.DONE, "outcome": outcome.value, "request_id": parcel.request_id}

@@ -69,7 +69,10 @@ class DeviceConfig:
     language: Annotated[str, LanguageTag(required=True)] = "en-us"
     """The language of the messages sent to the hub and of what the display says by itself."""
     session: Name = "device"
-    """The conversation the inputs take part in; inputs that name the same one share it."""
+    """The conversation the inputs take part in; inputs that name the same one share it. "visit": each visitor has
+    one."""
+    visit_idle_seconds: Annotated[float, Range(5, 3600)] = 60.0
+    """With "visit": a pause of this time ends a visit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,6 @@ class SpeechConfig:
     """The voice of a language: `en-us = "en-us"`. A language not listed uses its first part, `en`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightConfig:
     """One light or beeper, from a `[[light]]` table."""

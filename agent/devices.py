@@ -111,6 +111,11 @@ class Devices:
         if self._speech is not None:
             self._speech.say(text, language)
 
+    def hush(self) -> None:
+        """Stop speaking."""
+        if self._speech is not None:
+            self._speech.hush()
+
     def drive(self, pin: int, level: str) -> None:
         """Put a button's mock pin to "low" or "high". Any thread. Raises DeviceError where the pins are real."""
         self._inputs.drive(pin, level)

@@ -118,6 +118,11 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Hush:
+    """Stop speaking, and forget what is left to be spoken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Emit `thalovant.client.status` over the link's session number `session`."""
 
@@ -155,6 +160,7 @@ Effect = (
     | Show
     | ShowPage
     | Say
+    | Hush
     | Report
     | Answer
     | Note

@@ -212,6 +212,8 @@ class ButtonConfig:
     """An edge counts once the level has stayed for this time."""
     replay: bool = False
     """Whether a press whose outcome is unknown is sent again; only for actions that do no harm twice."""
+    ends_visit: bool = False
+    """Whether a press ends the visit, where the device's session is "visit"."""
 
     @property
     def active_low(self) -> bool:

@@ -19,6 +19,7 @@ from agent.hub import messages
 from agent.hub.messages import BusMessage
 from agent.parcel import Parcel
 from agent.stamps import StampSource
+from agent.visits import VISIT
 from hardware.facts import ButtonPressed, CodeScanned, Gesture
 from hardware.routing import Route, Routes
 
@@ -145,7 +146,7 @@ class Inputs:
 
     def _session(self, own: str) -> str | None:
         session = own or self._device.session
-        return None if session == _OWN_SESSION else session
+        return None if session in (_OWN_SESSION, VISIT) else session
 
 
 def _actions(config: Config) -> Mapping[tuple[str, Gesture], _Action]:

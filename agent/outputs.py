@@ -14,6 +14,7 @@ from typing import Protocol
 
 from agent.screen import Screen
 from hardware.facts import DeviceError, DeviceFound, DeviceLost
+from hardware.stopping import StopEvent
 
 _RETRY_SECONDS = 5.0
 _PAGE_SECONDS = 3.0
@@ -117,6 +118,7 @@ class SpeechOutput:
         self._emit = emit
         self._changed = threading.Condition()
         self._sentences: deque[tuple[str, str]] = deque(maxlen=_SENTENCES)
+        self._interrupt = StopEvent()
 
     def say(self, text: str, language: str) -> None:
         """Speak this after what is being spoken. From any thread; returns at once."""
@@ -133,10 +135,12 @@ class SpeechOutput:
                 if not self._sentences:
                     self._changed.wait(_BEAT_SECONDS)
                 sentence = self._sentences.popleft() if self._sentences else None
-            if sentence is None:
+                if sentence is not None and not stop.is_set():
+                    self._interrupt.clear()
+            if sentence is None or stop.is_set():
                 continue
             try:
-                self._voice.say(*sentence, stop)
+                self._voice.say(*sentence, self._interrupt)
             except DeviceError as error:
                 if not failing:
                     self._emit(DeviceLost("speech", "speech", str(error)))
@@ -146,7 +150,14 @@ class SpeechOutput:
                     self._emit(DeviceFound("speech", "speech", ""))
                 failing = False
 
+    def hush(self) -> None:
+        """Stop in the middle of the word, and forget what is left. From any thread; returns at once."""
+        with self._changed:
+            self._sentences.clear()
+            self._interrupt.set()
+
     def wake(self) -> None:
         """Let `run` see that `stop` was set."""
         with self._changed:
+            self._interrupt.set()
             self._changed.notify()

@@ -104,6 +104,12 @@ class Panel:
         self._answering = request_id
         self._screen = replace(self._screen, answer=f"{self._screen.answer} {text}" if together else text)
 
+    def clear(self) -> None:
+        """Nobody is being served: nothing of the last person stays to be seen."""
+        self.front.clear()
+        self._answering = self._last_input = None
+        self._screen = Screen(answer=self._words.say(Word.READY))
+
     def _show_input(self, title: str, status: str) -> None:
         self._screen = replace(self._screen, title=title, status=status)
 

@@ -18,6 +18,7 @@ from agent.effects import (
     Effect,
     Fetch,
     Hurry,
+    Hush,
     Mark,
     Note,
     ProbeSoon,
@@ -58,6 +59,7 @@ class Outputs(Protocol):
     def rest(self, name: str) -> None: ...
     def show(self, screen: Screen) -> None: ...
     def say(self, text: str, language: str) -> None: ...
+    def hush(self) -> None: ...
 
 
 class Performer:
@@ -124,6 +126,8 @@ class Performer:
                 self._show_page(state)
             case Say(text, language):
                 self._outputs.say(text, language)
+            case Hush():
+                self._outputs.hush()
             case Report(session, state):
                 self._report(session, state)
             case Answer(ticket, answer):

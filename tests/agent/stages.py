@@ -79,6 +79,9 @@ class Recorder:
     def say(self, text: str, language: str) -> None:
         self.orders.append(("say", text, language))
 
+    def hush(self) -> None:
+        self.orders.append(("hush",))
+
     def report(self, session: int, state: str) -> None:
         self.orders.append(("report", session, state))
 

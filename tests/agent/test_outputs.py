@@ -150,3 +150,27 @@ def test_a_voice_that_fails_is_told_once_and_used_again(device, told):
         eventually(lambda: len(told) == 2, what="the recovery")
     assert told == [DeviceLost("speech", "speech", "no espeak-ng"), DeviceFound("speech", "speech", "")]
     assert device.said == [("c", "en-us")]
+
+
+def test_a_hush_ends_the_sentence_and_those_behind_it(told):
+    class Speaker:
+        def __init__(self):
+            self.said, self.cut = [], []
+
+        def say(self, text, language, stop):
+            self.said.append(text)
+            if text == "long":
+                self.cut.append(stop.wait(10))
+
+    voice = Speaker()
+    output = SpeechOutput(voice, told.append)
+    with running(output):
+        output.say("long", "en-us")
+        output.say("behind it", "en-us")
+        eventually(lambda: voice.said, what="the first word")
+        output.hush()
+        output.say("the next visitor's", "en-us")
+        eventually(lambda: len(voice.said) == 2, what="the next sentence")
+    assert voice.said == ["long", "the next visitor's"]
+    assert voice.cut == [True]
+    assert told == []
