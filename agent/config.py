@@ -130,6 +130,24 @@ class StatusConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandsConfig:
+    """`[commands]`: what the hub may have the device do."""
+
+    enabled: bool = False
+    """Whether it may at all: start the agent anew, reload its configuration, identify itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """`[metrics]`: numbers for Prometheus."""
+
+    textfile: str = ""
+    """A path for node_exporter's textfile collector, which ends in .prom; empty writes none."""
+    every_seconds: Annotated[float, Range(1, 3600)] = 30.0
+    """Time between two writings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     """`[log]`: the journal."""
 
@@ -177,6 +195,8 @@ class Config:
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     status: StatusConfig = field(default_factory=StatusConfig)
+    commands: CommandsConfig = field(default_factory=CommandsConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     log: LogConfig = field(default_factory=LogConfig)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     page: PageConfig = field(default_factory=PageConfig)

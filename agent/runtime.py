@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import status as device_status
@@ -33,13 +34,16 @@ from agent.events import Event
 from agent.hub import messages
 from agent.hub.errors import ThalovantError
 from agent.hub.identity import ThalovantIdentity
+from agent.hub.link_events import HubSaid, LinkUp
 from agent.identity_source import IdentityFile
 from agent.inbox import Inbox
 from agent.journal import Redactor
 from agent.kiosk_page import RESTART_REQUEST, KioskPage
 from agent.linking import LIMIT_SECONDS, DeviceLink, EmitLink, Linking
+from agent.metrics import write_metrics
 from agent.outbox import Outbox
 from agent.performer import Performer
+from agent.remote_commands import EVENT_COMMAND, RemoteCommands
 from agent.stamps import SystemStamps
 from agent.state_folder import KEYS, OUTBOX, StateFolder, in_memory
 from agent.status import EVENT_STATUS, Card, Status
@@ -133,7 +137,7 @@ class Runtime:
         self._linking = Linking(
             IdentityFile(config.identity.file, environ),
             lambda identity, emit: make_link(config, self._state, identity, emit, self._workers.spawn_once),
-            self._inbox.put,
+            self._hear,
             learnt=self._hide_secrets,
         )
         self._control = ControlCommands(
@@ -153,6 +157,15 @@ class Runtime:
                 user_agent=device_status.user_agent(),
                 restart_request=config.control.socket.parent / RESTART_REQUEST,
             )
+        self._session = 0
+        self._remote = RemoteCommands(
+            config.identity.state,
+            restart=self._restart,
+            reload=self.reload,
+            identify=lambda: self._devices.signal("attention"),
+            send=lambda kind, data: self._linking.send(messages.event(kind, data), self._session),
+        )
+        self._metrics_at = 0.0
         self._performer = Performer(
             self._commits,
             link=self._linking,
@@ -225,6 +238,35 @@ class Runtime:
         self._state.release()
         log.info("stopped")
 
+    def _restart(self) -> None:
+        self._again = True
+        self._core.stop()
+
+    def _hear(self, event: Event) -> bool:
+        """What the link tells goes to the core; commands as well, as tasks, where they are allowed."""
+        taken = self._inbox.put(event)
+        if self._config.commands.enabled:
+            if isinstance(event, LinkUp):
+                self._inbox.put(Task(lambda _: self._answer_commands(event.session)))
+            elif isinstance(event, HubSaid) and event.event.name == EVENT_COMMAND:
+                data = dict(event.event.data)
+                self._inbox.put(Task(lambda _: self._remote.take(data)))
+        return taken
+
+    def _answer_commands(self, session: int) -> None:
+        self._session = session
+        self._remote.link_up()
+
+    def _write_metrics(self, now: float) -> None:
+        metrics = self._config.metrics
+        if not metrics.textfile or now < self._metrics_at:
+            return
+        self._metrics_at = now + metrics.every_seconds
+        try:
+            write_metrics(Path(metrics.textfile), self._status(now).as_dict(board=self._board()))
+        except OSError as error:
+            log.warning("the metrics cannot be written", extra={"reason": error.strerror or str(error)})
+
     @property
     def _link_is_up(self) -> bool:
         link = self._linking.snapshot()
@@ -233,6 +275,7 @@ class Runtime:
     def _after_round(self, now: float) -> None:
         self._notifier.status(self._status(now).headline)
         self._refresh_page()
+        self._write_metrics(now)
         match self._trial.look(now, link_is_up=self._link_is_up):
             case "passed":
                 log.info("the configuration works and is kept")

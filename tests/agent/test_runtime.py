@@ -14,11 +14,23 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import ButtonConfig, Config, ControlConfig, HubConfig, IdentityConfig, ScannerConfig
+from agent.config import (
+    ButtonConfig,
+    CommandsConfig,
+    Config,
+    ControlConfig,
+    HubConfig,
+    IdentityConfig,
+    MetricsConfig,
+    ScannerConfig,
+)
 from agent.control_socket import ControlError, ask_agent
 from agent.display_config import DisplayConfig
+from agent.hub.events import ThalovantEvent
+from agent.hub.link_events import HubSaid
 from agent.hub.protocol.causes import Cause
 from agent.journal import Redactor
+from agent.remote_commands import EVENT_COMMAND, EVENT_RESPONSE
 from agent.runtime import Runtime
 from agent.state_folder import StateFolder, StateFolderError
 from agent.watchdog import Notifier
@@ -296,3 +308,40 @@ def test_nothing_is_logged_as_an_error_in_a_whole_life(kiosk, caplog):
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert "worker failed" not in caplog.text
     assert "did not stop in time" not in caplog.text
+
+
+def said(kind, data):
+    return HubSaid(ThalovantEvent(name=kind, data=data))
+
+
+def responses(kiosk):
+    return [message.data for message in kiosk.sent() if message.type == EVENT_RESPONSE]
+
+
+def test_commands_of_the_hub_are_nobodys_business_unless_enabled(kiosk):
+    kiosk.provision()
+    with kiosk.running():
+        kiosk.up()._emit(said(EVENT_COMMAND, {"id": "c-1", "command": "restart"}))
+        kiosk.ask("status")
+        assert (responses(kiosk), kiosk.runtime.wants_another) == ([], False)
+
+
+def test_a_command_that_ends_the_agent_is_answered_by_the_one_that_follows(kiosk):
+    kiosk.config = replace(kiosk.config, commands=CommandsConfig(enabled=True))
+    kiosk.provision()
+    with kiosk.running():
+        kiosk.up()._emit(said(EVENT_COMMAND, {"id": "c-1", "command": "restart"}))
+        eventually(lambda: kiosk.runtime.wants_another, what="the end")
+    assert responses(kiosk) == []
+    with kiosk.running():
+        kiosk.up()
+        expected = {"id": "c-1", "command": "restart", "ok": True, "error": ""}
+        eventually(lambda: responses(kiosk) == [expected], what="the response")
+
+
+def test_metrics_are_written_where_the_configuration_says(kiosk):
+    path = kiosk.folder / "agent.prom"
+    kiosk.config = replace(kiosk.config, metrics=MetricsConfig(textfile=str(path)))
+    with kiosk.running():
+        eventually(path.exists, what="the metrics")
+    assert "thalovant_outbox_messages 0\n" in path.read_text()

@@ -1,0 +1,105 @@
+"""Commands of the hub: stored before they are run, run once, and answered, if need be by the agent that follows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agent.config import ConfigError
+from agent.remote_commands import EVENT_RESPONSE, FILE, RemoteCommands
+
+
+class Device:
+    def __init__(self, folder):
+        self.folder = folder
+        self.did, self.sent = [], []
+        self.start()
+
+    def start(self):
+        """A new agent in the old folder."""
+        self.commands = RemoteCommands(
+            self.folder,
+            restart=lambda: self._do("restart"),
+            reload=lambda: self._do("reload"),
+            identify=lambda: self._do("identify"),
+            send=lambda kind, data: self.sent.append((kind, dict(data))),
+        )
+
+    def _do(self, name):
+        self.did.append(name)
+        self.on_disk = json.loads((self.folder / FILE).read_text())
+
+
+@pytest.fixture
+def device(tmp_path):
+    return Device(tmp_path)
+
+
+def response(number, command, ok=True, error=""):
+    return (EVENT_RESPONSE, {"id": number, "command": command, "ok": ok, "error": error})
+
+
+def test_it_is_on_the_disk_before_it_is_run_and_answered_after(device):
+    device.commands.take({"id": "c-1", "command": "identify"})
+    assert (device.did, device.on_disk["done"]) == (["identify"], ["c-1"])
+    assert device.sent == [response("c-1", "identify")]
+
+
+def test_one_that_ends_the_agent_is_answered_by_the_next_once(device):
+    device.commands.take({"id": "c-1", "command": "restart"})
+    assert (device.did, device.sent) == (["restart"], [])
+    device.start()
+    device.commands.link_up()
+    device.commands.link_up()
+    device.start()
+    device.commands.link_up()
+    assert device.sent == [response("c-1", "restart")]
+
+
+def test_one_that_comes_twice_is_run_once_also_after_the_restart(device):
+    device.commands.take({"id": "c-1", "command": "restart"})
+    device.start()
+    device.commands.take({"id": "c-1", "command": "restart"})
+    assert device.did == ["restart"]
+
+
+def test_a_refused_one_is_answered_with_the_reason(device):
+    def refuse():
+        raise ConfigError("device.langauge: unknown key")
+
+    device.commands._actions["reload"] = refuse
+    device.commands.take({"id": "c-1", "command": "reload"})
+    device.start()
+    device.commands.link_up()
+    assert device.sent == [response("c-1", "reload", ok=False, error="device.langauge: unknown key")]
+
+
+@pytest.mark.parametrize("command", ["rm -rf /", "", None, 7, ["restart"], {"command": "restart"}])
+def test_text_from_the_network_runs_nothing(device, command):
+    device.commands.take({"id": "c-1", "command": command})
+    assert device.did == []
+    assert device.sent[0][1]["ok"] is False
+
+
+@pytest.mark.parametrize("number", [None, "", 7, "x" * 65, ["c-1"]])
+def test_one_without_an_id_is_ignored(device, number):
+    device.commands.take({"id": number, "command": "restart"})
+    assert (device.did, device.sent) == ([], [])
+
+
+def test_a_disk_that_takes_nothing_lets_nothing_run(device, tmp_path):
+    (tmp_path / FILE).mkdir()
+    device.start()
+    device.commands.take({"id": "c-1", "command": "restart"})
+    assert device.did == []
+    assert device.sent == [response("c-1", "restart", ok=False, error="the disk does not take it")]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"done": 7, "owed": []}'])
+def test_a_damaged_file_is_forgotten(device, tmp_path, damage):
+    (tmp_path / FILE).write_text(damage)
+    device.start()
+    device.commands.link_up()
+    device.commands.take({"id": "c-1", "command": "identify"})
+    assert device.sent == [response("c-1", "identify")]
