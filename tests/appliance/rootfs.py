@@ -15,7 +15,7 @@ FOLDER = Path(os.environ.get("THALOVANT_BENCH", "/var/tmp/thalovant-bench"))
 
 _PACKAGES = (
     "systemd,systemd-sysv,udev,dbus,kmod,iproute2,ca-certificates,procps,socat,python3,python3-venv,"
-    "python3-systemd,python3-cryptography,python3-cffi,python3-argon2"
+    "python3-systemd,python3-cryptography,python3-cffi,python3-argon2,python3-nacl"
 )
 _NOT_WANTED = (
     "apt-daily.timer",
@@ -25,7 +25,7 @@ _NOT_WANTED = (
     "e2scrub_all.timer",
 )
 _MARK = "etc/thalovant-bench"
-_VERSION = "1"
+_VERSION = "2"
 _BUILD_SECONDS = 600
 
 
