@@ -22,7 +22,7 @@ SHEETS = {
     "idle": "processor, wakeups and bytes while nothing happens",
     "output": "flushes and bytes for each scan; growth over a long run",
 }
-OTHERS = ("link", "crash")
+OTHERS = ("link", "crash", "power_cut")
 """Programs of their own, each with a `main(argv)`."""
 
 
