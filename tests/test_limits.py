@@ -15,7 +15,7 @@ from scripts.benches.process import usage
 
 LIMITS = tomllib.loads(Path(__file__).with_name("limits.toml").read_text())
 HUB_LIBRARIES = ("paho", "websocket", "requests", "nacl", "cryptography", "ssl", "agent.hub.dialling")
-WATCHED_SECONDS = 15.0
+WATCHED_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")

@@ -43,11 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     everything = commands.add_parser("all", help="all of it, into BENCHMARKS.md")
     everything.add_argument("--json", action="store_true", help="also print everything as JSON")
     everything.add_argument("--idle-seconds", type=float, default=600.0)
+    everything.add_argument("--measured", type=Path, help="a folder with NAME.json of benchmarks not to run again")
     options = parser.parse_args(words)
     if options.command == "all":
         from scripts.benches.report import write
 
-        return write(run, idle_seconds=options.idle_seconds, as_json=options.json)
+        return write(run, idle_seconds=options.idle_seconds, as_json=options.json, measured=options.measured)
     more = {} if getattr(options, "seconds", None) is None else {"seconds": options.seconds}
     sheet = run(options.command, **more)
     print(json.dumps(sheet.as_dict(), ensure_ascii=False, indent=2) if options.json else sheet.text())

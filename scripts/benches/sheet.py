@@ -70,6 +70,12 @@ class Sheet:
         rows = [asdict(row) | {"ratio": row.ratio, "met": row.met} for row in self.rows]
         return {"name": self.name, "title": self.title, "rows": rows, "notes": list(self.notes)}
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Sheet:
+        """The sheet that `as_dict` wrote."""
+        rows = [Row(**{key: row[key] for key in Row.__slots__}) for row in data["rows"]]
+        return cls(name=data["name"], title=data["title"], rows=rows, notes=tuple(data["notes"]))
+
     def text(self) -> str:
         """The sheet for a terminal."""
         table = [_COLUMNS, *(row.cells() for row in self.rows)]
