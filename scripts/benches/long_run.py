@@ -26,6 +26,8 @@ from agent.runtime import Runtime
 from scripts.benches.bed import Device
 from scripts.benches.process import memory
 
+_AHEAD = 200
+
 
 class AnsweringLink:
     """A hub that answers at once, over a link that drops after every so many messages."""
@@ -101,6 +103,13 @@ def main() -> None:
         elif answered == scans:
             done.set()
 
+    def scan(number: int) -> None:
+        # Never far ahead of the answers: a backlog takes memory, and would hide what stays behind without one.
+        for code in range(scans // 2):
+            while 2 * code - answered > _AHEAD and not done.is_set():
+                time.sleep(0.005)
+            device.scanners[number].types(f"CODE-{number}-{code:06}\r".encode(), timeout=60)
+
     runtime = Runtime(
         load(device.config),
         make_link=lambda _config, _state, _identity, emit, _spawn: AnsweringLink(emit, scans // reconnects, heard),
@@ -109,7 +118,7 @@ def main() -> None:
     thread = threading.Thread(target=runtime.run, name="core")
     thread.start()
     for number in range(2):
-        threading.Thread(target=_scan, args=(device, number, scans // 2), daemon=True).start()
+        threading.Thread(target=scan, args=(number,), daemon=True).start()
     if not tenth.wait(200):
         raise SystemExit(f"only {answered} scans were answered")
     first = memory(pid).rss
@@ -120,11 +129,6 @@ def main() -> None:
     print(json.dumps({"tenth": first, "end": last}), flush=True)
     runtime.stop()
     thread.join(10)
-
-
-def _scan(device: Device, number: int, count: int) -> None:
-    for code in range(count):
-        device.scanners[number].types(f"CODE-{number}-{code:06}\r".encode(), timeout=60)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def measure(folder: Path, *, scans: int = 100, long_scans: int = 100_000, reconn
         notes=(
             "Flushes are fsync and fdatasync as strace counts them, bytes are write_bytes of /proc/PID/io.",
             "The long run is the whole runtime with scanners on pseudo-terminals and a link that answers at once;",
-            "growth is counted from its first tenth.",
+            "growth is counted from its first tenth, with no more than 200 scans waiting at either end.",
         ),
     )
 
