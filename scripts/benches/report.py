@@ -10,7 +10,7 @@ import sqlite3
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.benches.sheet import Sheet
@@ -35,14 +35,16 @@ def write(run: Callable[..., Sheet], *, idle_seconds: float, as_json: bool, meas
         else:
             sheets.append(run(name, **({"seconds": idle_seconds} if name == "idle" else {})))
         print(sheets[-1].text(), end="\n\n", flush=True)
-    parts = [_head(), *(sheet.markdown() for sheet in sheets), _LIMITS.read_text()]
+    taken = [sheet.name for sheet in sheets if measured is not None and (measured / f"{sheet.name}.json").exists()]
+    parts = [_head(taken), *(sheet.markdown() for sheet in sheets), _LIMITS.read_text()]
     (ROOT / "BENCHMARKS.md").write_text("\n".join(parts))
     if as_json:
         print(json.dumps([sheet.as_dict() for sheet in sheets], ensure_ascii=False, indent=2))
     return 0
 
 
-def _head() -> str:
+def _head(taken: Sequence[str]) -> str:
+    """The machine, the versions, and which benchmarks were `taken` from earlier runs."""
     facts = {
         "date": time.strftime("%Y-%m-%d"),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
@@ -54,11 +56,12 @@ def _head() -> str:
         "mosquitto": _mosquitto(),
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+    apart = f"{', '.join(taken)} each by itself within the hour," if taken else "in one run, on one machine,"
     rows = "\n".join(f"| {name} | {fact} |" for name, fact in facts.items())
     return f"""# Benchmarks
 
 The whole device beside what a user would take instead, the published `thalovant` client, and beside the floor that the
-bare libraries and the disk set; in one run, on one machine, at one real hub and broker with TLS. Again: `scripts/bench
+bare libraries and the disk set; {apart} at a real hub and broker with TLS. Again: `scripts/bench
 all`. Not a Raspberry Pi: compare the ratios (ours by the peer's, or by the floor where there is no peer).
 
 | | |
