@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
 _KEEPALIVE = 60
 _PAUSE = 1.0
-"""Seconds between our `offline` and the HELLO behind it, at most. A hub that held something drops it and says `offline`
-too, and hears that itself, which would end whatever we began before; once we hear it, so has the hub, and a HELLO may
-follow at once. Not hearing it is a hub that held nothing, is busy, or a broker that lets us hear no status."""
+"""Seconds between our `offline` and the HELLO behind it. A hub that held something drops it and says `offline` too, and
+hears that itself, which would end whatever we began before."""
+_QUIET = 0.5
+"""Seconds that must have passed since the last `offline` of somebody else's: it may have been an older connection's
+will, and the hub's own answer to that is still to come."""
+_LONGEST_PAUSE = 3.0
 _MOST_FRAMES = 4096
 _LOOP_EVERY = 20.0
 """Between two looks of paho's at its keepalive: the broker's patience ends at one and a half of that."""
@@ -118,7 +121,7 @@ class MqttTransport:
             raise CarrierFailed(Cause.BROKER_REFUSED, "the broker does not let this device hear its hub")
         self._hears_status = not status.is_failure
         if self._in_doubt:
-            self._make_forget(time.monotonic() + _PAUSE)
+            self._make_forget()
         self._frames.clear()
         self._foreign_offline = False
         self._opened = True
@@ -185,12 +188,17 @@ class MqttTransport:
                 raise CarrierFailed(Cause.NO_ANSWER, otherwise)
             self._turn(left)
 
-    def _make_forget(self, until: float) -> None:
+    def _make_forget(self) -> None:
         """Have the hub drop what it may hold for this key, and let its own word about that pass."""
+        began = time.monotonic()
         self._publish_status("offline")
-        while not self._foreign_offline and (left := until - time.monotonic()) > 0:
+        until = began + _PAUSE
+        while (left := until - time.monotonic()) > 0:
             self._check()
             self._turn(left)
+            if self._foreign_offline:
+                self._foreign_offline = False
+                until = min(max(until, time.monotonic() + _QUIET), began + _LONGEST_PAUSE)
 
     def _turn(self, timeout: float, wake: int = -1) -> bool:
         """Wait for the broker once and do what it wants; whether there was something to do."""
