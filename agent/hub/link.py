@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 
 _IN_USE_SECONDS = 60.0
 """A person who acted this recently may still stand there: a lost link is dialled at once."""
+_WAITING_SECONDS = 30.0
+"""A person who acted this recently waits for the answer: a connection may have been dead then and found so only now."""
 _BEAT_SECONDS = 40.0
 """Also how soon another identity file is noticed while the link is up."""
 _ASLEEP_SECONDS = 15.0
@@ -248,6 +250,7 @@ class Link:
                 message = connection.receive(timeout, self._news.fileno())
                 self._sleep_off()
                 woke = time.monotonic()
+                self._hurry_taken()  # noted, so that only what happened lately counts when the link is lost
                 if message is not None:
                     self._heard(message, pulse, woke)
                 asleep = _ticking() - asked > timeout + _ASLEEP_SECONDS
@@ -300,12 +303,14 @@ class Link:
         connection.abandon()
         self._connection = None
         now = time.monotonic()
-        in_use = self._hurry_taken() or now - self._last_hurry < _IN_USE_SECONDS
+        acted = 0.0 if self._hurry_taken() else now - self._last_hurry
         self._report.lost(error.cause or Cause.DROPPED, str(error))
         silent = error.cause is Cause.HUB_SILENT
         decision = keeping.after(
-            connection.protocol, Outcome.DROPPED, now, self._chance(), in_use=in_use, silent=silent
+            connection.protocol, Outcome.DROPPED, now, self._chance(), in_use=acted < _IN_USE_SECONDS, silent=silent
         )
+        if acted < _WAITING_SECONDS:
+            decision = keeping.hurry(now)
         offered, self._offered = self._offered, None
         return decision if offered is None else self._established(offered, keeping)
 

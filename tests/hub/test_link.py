@@ -106,6 +106,17 @@ def test_a_half_open_connection_is_found_and_replaced(tmp_path):
             linked.scan("AFTER", timeout=20)
 
 
+def test_a_person_who_acts_as_a_flapping_link_is_lost_is_not_held_back_by_its_ladder(tmp_path):
+    patient = Terms(first=500.0, ceiling=500.0, floor=0.1)
+    with WebsocketHub(HubSide(answer=handled)) as hub, device(hub.identity(), tmp_path, terms=patient) as linked:
+        linked.wait_up()
+        for number in range(4):
+            linked.link.hurry()
+            hub.drop()
+            assert linked.scan(f"FLAP-{number}", timeout=20) < 10
+        assert linked.snapshot.drops == 4
+
+
 def test_a_changed_network_is_a_reason_to_ask_whether_the_hub_is_there(tmp_path):
     world, side = World(), HubSide()
     pulse = PulseTerms(idle=1000, doubt=0.2, dead=0.3)
