@@ -14,7 +14,7 @@ from typing import assert_never
 
 from agent.config import Config
 from agent.delivery import Delivery, DeliveryTerms, Ending
-from agent.effects import Answer, Effect, Hurry, Hush, Note, Report, Say, Send, Signal, Store, TakeOffer
+from agent.effects import Answer, Effect, Hurry, Hush, Note, Play, Report, Say, Send, Signal, Store, TakeOffer
 from agent.events import (
     Event,
     Fetched,
@@ -26,8 +26,15 @@ from agent.events import (
     StoreWorks,
     Tick,
 )
-from agent.hub.events import EVENT_OVOS_UTTERANCE_SPEAK, EVENT_POLICY_DENIED, EVENT_SPEAK, ThalovantEvent
+from agent.hub.events import (
+    EVENT_OVOS_UTTERANCE_SPEAK,
+    EVENT_POLICY_DENIED,
+    EVENT_SPEAK,
+    MAX_AUDIO_BYTES,
+    ThalovantEvent,
+)
 from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkProved, LinkTrouble, LinkUp
+from agent.hub.reply import ThalovantBinary
 from agent.inputs import Inputs
 from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
@@ -57,6 +64,7 @@ class Behaviour:
         """`chance` gives numbers in [0, 1), to spread a fleet's reports."""
         self._language = config.device.language
         self._status = config.status
+        self._max_age = config.speech.max_age_seconds
         self._stamps = stamps
         self._chance = chance
         self._inputs = Inputs(config, stamps)
@@ -134,7 +142,7 @@ class Behaviour:
             case HubSaid():
                 return self._hub_said(event, now)
             case HubSentBinary():
-                self.counts["binary"] += 1
+                return self._binary(event.binary)
             case DeviceFound() | DeviceLost():
                 return self._device(event, now)
             case IdentityFound():
@@ -243,6 +251,8 @@ class Behaviour:
         self._visits.heard(event, now)
         if event.name in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK):
             effects += [] if self._visits.stranger(event.request_id) else self._answered(event)
+        elif event.is_audio:
+            effects += self._sounded(event)
         elif event.name == EVENT_POLICY_DENIED and event.data.get("denied_type") == EVENT_STATUS:
             if not self.status_denied:
                 effects.append(Note("warning", _ALLOW_STATUS, {"type": EVENT_STATUS}))
@@ -258,8 +268,28 @@ class Behaviour:
         if not event.display_text:
             return []
         self._panel.answered(event.display_text, event.request_id)
-        fresh = self.delivery.fresh(event.request_id, self._stamps(), _FRESH_SECONDS)
-        return [Say(event.display_text, event.lang or self._language)] if fresh else []
+        if not self._fresh(event.request_id):
+            return []
+        return [Say(event.display_text, event.lang or self._language, event.request_id or "")]
+
+    def _fresh(self, request_id: str | None) -> bool:
+        """Whether whoever asked this is still there to hear the answer."""
+        return self.delivery.fresh(request_id, self._stamps(), self._max_age)
+
+    def _sounded(self, event: ThalovantEvent) -> list[Effect]:
+        """Play a skill's sound, in its place between the sentences."""
+        if not event.has_audio or self._visits.stranger(event.request_id) or not self._fresh(event.request_id):
+            return []
+        try:
+            return [Play(event.audio_bytes(), event.request_id or "")]
+        except ValueError as error:
+            return [Note("info", "a sound cannot be played", {"reason": str(error)})]
+
+    def _binary(self, binary: ThalovantBinary) -> list[Effect]:
+        """Play speech the hub has rendered. It names no request, so where visitors change somebody must be there."""
+        self.counts["binary"] += 1
+        spoken = binary.kind == "tts_audio" and 0 < len(binary.data) <= MAX_AUDIO_BYTES and self._visits.somebody
+        return [Play(binary.data, says=binary.utterance or "")] if spoken else []
 
     def _device(self, fact: DeviceFound | DeviceLost, now: float) -> list[Effect]:
         effects: list[Effect] = []

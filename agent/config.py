@@ -7,10 +7,9 @@ keys mean to an installer stands in `config/agent.toml`; a test keeps the two th
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from agent import settings
@@ -19,6 +18,7 @@ from agent.hub.errors import ThalovantError
 from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
 from agent.page_config import PageConfig
 from agent.settings import Filled, Key, Range
+from agent.speech_config import SpeechConfig
 from agent.value_checks import LanguageTag, Name, NoRepeats, Pin
 from hardware.routing import Rule
 
@@ -30,6 +30,7 @@ __all__ = [
     "KnobConfig",
     "Rule",
     "ScannerConfig",
+    "SpeechConfig",
     "load",
     "parse",
 ]
@@ -153,20 +154,6 @@ class LogConfig:
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level written. `debug` shows what people scanned and heard."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechConfig:
-    """`[speech]`: what the hub says, aloud."""
-
-    enabled: bool = False
-    """Whether a speech command is run at all."""
-    command: Annotated[str, Filled("a command")] = "espeak-ng --stdin --stdout -v {voice} | aplay -q"
-    """Run for each text, which it reads on standard input; `{voice}` is replaced."""
-    timeout_seconds: Annotated[float, Range(1, 600)] = 30.0
-    """A command still running after this is ended."""
-    voices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """The voice of a language: `en-us = "en-us"`. A language not listed uses its first part, `en`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

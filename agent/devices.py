@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent.config import Config, LightConfig
 from agent.input_devices import InputDevices, KeptPorts
-from agent.outputs import DisplayOutput, SpeechOutput
+from agent.outputs import DisplayOutput
 from agent.panels import display_of
 from agent.screen import Screen
+from agent.speech_config import SpeechConfig
 from agent.workers import Workers
 from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost, ScanRefused
 from hardware.stopping import StopEvent
 
 if TYPE_CHECKING:
     from gpiozero import Factory
+
+    from agent.speech_output import SpeechOutput
 
 HardwareFact = CodeScanned | ScanRefused | ButtonPressed | DeviceFound | DeviceLost
 Emit = Callable[[HardwareFact], object]
@@ -58,11 +62,8 @@ class Devices:
         self._speech: SpeechOutput | None = None
         self._speech_seconds = 0.0
         if config.speech.enabled:
-            from hardware.speech import SpeechCommand
-
             speech = config.speech
-            voice = SpeechCommand(speech.command, voices=speech.voices, timeout_seconds=speech.timeout_seconds)
-            self._speech, self._speech_seconds = SpeechOutput(voice, emit), speech.timeout_seconds
+            self._speech, self._speech_seconds = _speech(speech, emit), speech.timeout_seconds
 
     # -- starting and ending
 
@@ -106,10 +107,15 @@ class Devices:
         for display in self._displays:
             display.show(screen)
 
-    def say(self, text: str, language: str) -> None:
-        """Speak the text, where there is a voice."""
+    def say(self, text: str, language: str, about: str) -> None:
+        """Speak the text, where there is a voice; `about` names the answer it is part of."""
         if self._speech is not None:
-            self._speech.say(text, language)
+            self._speech.say(text, language, about)
+
+    def play(self, sound: bytes, about: str, says: str) -> None:
+        """Play the sound in its turn, or in the place of the text it says."""
+        if self._speech is not None:
+            self._speech.play(sound, about, says)
 
     def hush(self) -> None:
         """Stop speaking."""
@@ -136,6 +142,26 @@ class Devices:
                 stop.wait(_LIMIT_SECONDS)
 
         self._workers.start(name, work, limit_seconds=limit_seconds)
+
+
+def _speech(config: SpeechConfig, emit: Emit) -> SpeechOutput:
+    # Most devices have no loudspeaker.
+    from agent.speech_output import SpeechOutput
+    from hardware.sounds import SoundCommand
+    from hardware.speech import SpeechCommand
+
+    def is_quiet() -> bool:
+        now = time.localtime()
+        return config.is_quiet(now.tm_hour, now.tm_min)
+
+    return SpeechOutput(
+        SpeechCommand(config.command_line, voices=config.voices, timeout_seconds=config.timeout_seconds),
+        emit,
+        player=SoundCommand(config.player, timeout_seconds=config.timeout_seconds),
+        newest=config.when == "newest",
+        lead_silence_ms=config.lead_silence_ms,
+        is_quiet=is_quiet,
+    )
 
 
 class _Signalling:

@@ -10,8 +10,6 @@ from typing import Annotated, Literal
 
 from agent.settings import Filled, Range
 from hardware.facts import DeviceError
-from hardware.lcd import check_lcd
-from hardware.oled import check_oled
 
 _ALWAYS = ("name", "type")
 _RASTER = ("width", "height", "font", "font_size")
@@ -95,8 +93,12 @@ class DisplayConfig:
             yield "file", "this key is required"
         try:
             if self.type == "lcd":
+                from hardware.lcd import check_lcd
+
                 check_lcd(*self.size)
             if self.type == "oled":
+                from hardware.oled import check_oled
+
                 check_oled(self.driver, self.width, self.height)
         except DeviceError as error:
             yield "columns" if self.type == "lcd" else "width", str(error)

@@ -272,12 +272,12 @@ def check_speech(config: Config) -> Iterator[Finding]:
     if not config.speech.enabled:
         yield Finding(subject="speech", state="ok", text="switched off")
         return
-    missing = missing_programs(config.speech.command)
+    missing = missing_programs(config.speech.command_line)
     if missing:
         text = f"the command needs {' and '.join(missing)}"
         yield Finding(subject="speech", state="problem", text=text, advice=advice(missing))
         return
-    yield Finding(subject="speech", state="ok", text=config.speech.command)
+    yield Finding(subject="speech", state="ok", text=config.speech.command_line)
 
 
 def check_agent(config: Config) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ its old id, never a scan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.messages import BusMessage
@@ -115,6 +115,18 @@ class Say:
 
     text: str
     language: str
+    about: str = ""
+    """The request it answers: pieces of one answer belong together. Empty for what the hub says unasked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play the sound file in its turn among what is spoken."""
+
+    sound: bytes = field(repr=False)
+    about: str = ""
+    says: str = ""
+    """The text it is the speech of, where it is: that is not spoken as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +172,7 @@ Effect = (
     | Show
     | ShowPage
     | Say
+    | Play
     | Hush
     | Report
     | Answer

@@ -1,26 +1,21 @@
-"""The slow outputs: displays and speech. The core hands over and goes on; nothing here is ever in the way of a scan.
+"""Displays on threads of their own. The core hands over and goes on; nothing here is ever in the way of a scan.
 
-A display wants the newest screen only, so what it has not drawn yet is replaced. Speech wants every sentence of an
-answer, in order, but no queue of minutes: beyond a few the oldest are dropped. An output that fails is told about once,
+A display wants the newest screen only, so what it has not drawn yet is replaced. One that fails is told about once,
 tried again, and never stops another.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from agent.screen import Screen
 from hardware.facts import DeviceError, DeviceFound, DeviceLost
-from hardware.stopping import StopEvent
 
 _RETRY_SECONDS = 5.0
 _PAGE_SECONDS = 3.0
 """A page of a small panel is read within this time; then it turns to the next."""
-_SENTENCES = 8
-"""Sentences waiting to be spoken; who says more than this is not being listened to."""
 _BEAT_SECONDS = 90.0
 
 
@@ -37,14 +32,6 @@ class Display(Protocol):
 
     def close(self) -> None:
         """Give the device back. Raises nothing."""
-        ...
-
-
-class Voice(Protocol):
-    """What speaks a text and returns when it has ended."""
-
-    def say(self, text: str, language: str, stop: threading.Event) -> None:
-        """Speak, at the latest until `stop`. Raises DeviceError."""
         ...
 
 
@@ -107,57 +94,4 @@ class DisplayOutput:
     def wake(self) -> None:
         """Let `run` see that `stop` was set."""
         with self._changed:
-            self._changed.notify()
-
-
-class SpeechOutput:
-    """The voice on a thread of its own."""
-
-    def __init__(self, voice: Voice, emit: Callable[[DeviceFound | DeviceLost], object]) -> None:
-        self._voice = voice
-        self._emit = emit
-        self._changed = threading.Condition()
-        self._sentences: deque[tuple[str, str]] = deque(maxlen=_SENTENCES)
-        self._interrupt = StopEvent()
-
-    def say(self, text: str, language: str) -> None:
-        """Speak this after what is being spoken. From any thread; returns at once."""
-        with self._changed:
-            self._sentences.append((text, language))
-            self._changed.notify()
-
-    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Speak until `stop` is set."""
-        failing = False
-        while not stop.is_set():
-            beat()
-            with self._changed:
-                if not self._sentences:
-                    self._changed.wait(_BEAT_SECONDS)
-                sentence = self._sentences.popleft() if self._sentences else None
-                if sentence is not None and not stop.is_set():
-                    self._interrupt.clear()
-            if sentence is None or stop.is_set():
-                continue
-            try:
-                self._voice.say(*sentence, self._interrupt)
-            except DeviceError as error:
-                if not failing:
-                    self._emit(DeviceLost("speech", "speech", str(error)))
-                failing = True
-            else:
-                if failing:
-                    self._emit(DeviceFound("speech", "speech", ""))
-                failing = False
-
-    def hush(self) -> None:
-        """Stop in the middle of the word, and forget what is left. From any thread; returns at once."""
-        with self._changed:
-            self._sentences.clear()
-            self._interrupt.set()
-
-    def wake(self) -> None:
-        """Let `run` see that `stop` was set."""
-        with self._changed:
-            self._interrupt.set()
             self._changed.notify()

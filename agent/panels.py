@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from agent.display_config import DisplayConfig
 from agent.outputs import Display
-from hardware.displays import ConsoleDisplay
-from hardware.lcd import LcdDisplay
-from hardware.oled import OledDisplay
-from hardware.png_display import PngDisplay
 
 
 def display_of(config: DisplayConfig) -> Display:
-    """The display as configured. Its device is opened with the first drawing, and its library imported then."""
+    """The display as configured. Its device is opened with the first drawing, and its library imported then.
+
+    A device has one or two of them, so only the drivers of those are imported.
+    """
     bus, address = config.i2c or (0, 0)
     match config.type:
         case "lcd":
+            from hardware.lcd import LcdDisplay
+
             columns, rows = config.size
             return LcdDisplay(
                 columns=columns, rows=rows, bus=bus, address=address, rom=config.rom, expander=config.expander
             )
         case "oled":
+            from hardware.oled import OledDisplay
+
             return OledDisplay(
                 driver=config.driver,
                 width=config.width,
@@ -32,6 +35,8 @@ def display_of(config: DisplayConfig) -> Display:
                 font_size=config.font_size,
             )
         case "png":
+            from hardware.png_display import PngDisplay
+
             assert config.file is not None
             return PngDisplay(
                 config.file,
@@ -42,4 +47,6 @@ def display_of(config: DisplayConfig) -> Display:
                 font_size=config.font_size,
             )
         case "console":
+            from hardware.displays import ConsoleDisplay
+
             return ConsoleDisplay(config.target, columns=config.columns, rows=config.rows)

@@ -21,6 +21,7 @@ from agent.effects import (
     Hush,
     Mark,
     Note,
+    Play,
     ProbeSoon,
     Report,
     Rest,
@@ -58,7 +59,8 @@ class Outputs(Protocol):
     def signal(self, name: str) -> None: ...
     def rest(self, name: str) -> None: ...
     def show(self, screen: Screen) -> None: ...
-    def say(self, text: str, language: str) -> None: ...
+    def say(self, text: str, language: str, about: str) -> None: ...
+    def play(self, sound: bytes, about: str, says: str) -> None: ...
     def hush(self) -> None: ...
 
 
@@ -124,8 +126,10 @@ class Performer:
                 self._outputs.show(screen)
             case ShowPage(state):
                 self._show_page(state)
-            case Say(text, language):
-                self._outputs.say(text, language)
+            case Say(text, language, about):
+                self._outputs.say(text, language, about)
+            case Play(sound, about, says):
+                self._outputs.play(sound, about, says)
             case Hush():
                 self._outputs.hush()
             case Report(session, state):

@@ -90,6 +90,11 @@ class Visits:
         """Whether whoever asked this has left, so that nobody else may see what becomes of it."""
         return self._counts and request_id is not None and request_id not in self._requests
 
+    @property
+    def somebody(self) -> bool:
+        """Whether anybody is being served, as far as is known."""
+        return not self._counts or self._until is not None
+
     def end(self) -> None:
         """The visit is over."""
         self._until = None

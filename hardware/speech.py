@@ -57,25 +57,8 @@ class SpeechCommand:
 
         Raises DeviceError when the command fails, a program in it is missing, or it takes longer than it may.
         """
-        with _memory(text.encode("utf-8", "replace")) as spoken, _memory() as complaints:
-            try:
-                process = subprocess.Popen(
-                    [*_shell(), self._command.replace("{voice}", shlex.quote(self.voice(language)))],
-                    stdin=spoken,
-                    stdout=subprocess.DEVNULL,
-                    stderr=complaints,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise DeviceError(f"the speech command cannot be started: {error.strerror or error}") from error
-            if not _ended(process, stop, self._timeout_seconds):
-                _end(process)
-                if stop.is_set():
-                    return
-                raise DeviceError(f"the speech command took longer than {self._timeout_seconds:g} s and was ended")
-            code = process.wait()
-            if code not in {0, _PIPE_CLOSED} and not stop.is_set():
-                raise self._failed(code, _last_line(complaints))
+        command = self._command.replace("{voice}", shlex.quote(self.voice(language)))
+        feed(command, text.encode("utf-8", "replace"), stop, self._timeout_seconds, name="the speech command")
 
     def voice(self, language: str) -> str:
         """The voice for a language; one nobody configured gets its first part, "en" of "en-us"."""
@@ -85,11 +68,35 @@ class SpeechCommand:
         first = re.match(r"[a-z]{2,8}(?![^-_])", language.lower())  # the hub may call anything a language
         return first[0] if first else "en"
 
-    def _failed(self, code: int, complaint: str) -> DeviceError:
-        missing = missing_programs(self._command)
-        if missing:
-            return DeviceError(f"the speech command needs {' and '.join(missing)}: {advice(missing)}")
-        return DeviceError(f"the speech command failed ({complaint or f'exit code {code}'})")
+
+def feed(command: str, data: bytes, stop: threading.Event, timeout_seconds: float, *, name: str) -> None:
+    """Run the shell command with `data` on its standard input, until it ends or `stop` is set.
+
+    Raises DeviceError when it fails, a program in it is missing, or it takes longer than it may; `name` is what the
+    sentence calls it.
+    """
+    with _memory(data) as given, _memory() as complaints:
+        try:
+            process = subprocess.Popen(
+                [*_shell(), command],
+                stdin=given,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise DeviceError(f"{name} cannot be started: {error.strerror or error}") from error
+        if not _ended(process, stop, timeout_seconds):
+            _end(process)
+            if stop.is_set():
+                return
+            raise DeviceError(f"{name} took longer than {timeout_seconds:g} s and was ended")
+        code = process.wait()
+        if code not in {0, _PIPE_CLOSED} and not stop.is_set():
+            missing = missing_programs(command)
+            if missing:
+                raise DeviceError(f"{name} needs {' and '.join(missing)}: {advice(missing)}")
+            raise DeviceError(f"{name} failed ({_last_line(complaints) or f'exit code {code}'})")
 
 
 def missing_programs(command: str) -> list[str]:

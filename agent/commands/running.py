@@ -114,7 +114,7 @@ def summary(settings: Config) -> list[str]:
     lines += [f'display "{one.name}" at {one.where}' for one in settings.displays]
     lines += [f'{one.kind} "{one.name}" at GPIO{one.pin}, shows {", ".join(one.signals)}' for one in settings.lights]
     if settings.speech.enabled:
-        lines.append(f"speech with {settings.speech.command}")
+        lines.append(f"speech with {settings.speech.command_line}")
     if not (settings.scanners or settings.buttons or settings.knobs):
         lines.append("no inputs: nothing will ever be sent but what `send-code`, `send-action` and `ask` are given")
     return lines

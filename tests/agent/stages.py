@@ -76,8 +76,11 @@ class Recorder:
     def show(self, screen: Screen) -> None:
         self.orders.append(("show", screen))
 
-    def say(self, text: str, language: str) -> None:
+    def say(self, text: str, language: str, about: str) -> None:
         self.orders.append(("say", text, language))
+
+    def play(self, sound: bytes, about: str, says: str) -> None:
+        self.orders.append(("play", sound, about, says))
 
     def hush(self) -> None:
         self.orders.append(("hush",))

@@ -212,7 +212,9 @@ def test_an_answer_is_shown_and_spoken_its_fragments_together(device):
     device.up()
     device.scan("A")
     request_id = device.rows[-1].request_id
-    assert of(Say, device.said("speak", request_id, utterance="One.", lang="de-de")) == [Say("One.", "de-de")]
+    assert of(Say, device.said("speak", request_id, utterance="One.", lang="de-de")) == [
+        Say("One.", "de-de", request_id)
+    ]
     device.said("speak", request_id, utterance="<b>Two.</b>")
     assert "One. Two." in device.screen
     device.said("speak", utterance="The shop closes.")

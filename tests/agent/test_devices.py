@@ -204,12 +204,12 @@ def test_speech_is_spoken_and_does_not_hold_up_the_end(tmp_path):
     spoken = tmp_path / "spoken"
     config = Config(speech=SpeechConfig(enabled=True, command=f"cat >> {spoken}; sleep 30"))
     with Setting(config, None).running() as setting:
-        setting.devices.say("Hello", "en-us")
+        setting.devices.say("Hello", "en-us", "")
         eventually(lambda: spoken.exists() and spoken.read_text() == "Hello", what="speech")
 
 
 def test_without_a_voice_nothing_is_said():
-    Setting(Config(), None).devices.say("Hello", "en-us")
+    Setting(Config(), None).devices.say("Hello", "en-us", "")
 
 
 def test_mock_pins_are_driven_by_hand_and_only_those_of_buttons(pins):

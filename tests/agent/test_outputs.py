@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from agent.outputs import DisplayOutput, SpeechOutput
+from agent.outputs import DisplayOutput
 from agent.screen import Screen
+from agent.speech_output import SpeechOutput
 from hardware.facts import DeviceError, DeviceFound, DeviceLost
 from tests.peers.waiting import eventually
 

@@ -6,10 +6,11 @@ import pytest
 
 from agent.behaviour import Behaviour
 from agent.config import ButtonConfig, Config, DeviceConfig, ScannerConfig
-from agent.effects import Fetch, Hush, Say, Show, ShowPage, Store
+from agent.effects import Fetch, Hush, Play, Say, Show, ShowPage, Store
 from agent.events import Fetched, Requested, Tick
 from agent.hub.events import ThalovantEvent
-from agent.hub.link_events import HubSaid, LinkUp
+from agent.hub.link_events import HubSaid, HubSentBinary, LinkUp
+from agent.hub.reply import ThalovantBinary
 from agent.page.state import PageState
 from agent.page_config import PageConfig
 from hardware.facts import ButtonPressed, CodeScanned, ScanRefused
@@ -132,6 +133,18 @@ def test_what_is_said_to_one_who_left_is_neither_shown_nor_spoken(hall):
     assert not [order for order in orders if isinstance(order, Say | Show | ShowPage)]
     hall.handled(first)
     assert not any("A" in line for line in hall.lines)
+
+
+def test_the_sounds_of_one_who_left_are_not_played(hall):
+    first = hall.scan("A")
+    gong = ThalovantEvent(
+        name="mycroft.audio.queue", data={"binary_data": b"gong".hex()}, context={"request_id": first.request_id}
+    )
+    rendered = HubSentBinary(ThalovantBinary(kind="tts_audio", data=b"WAV", metadata={"utterance": "Hello"}))
+    assert [order for order in hall.feed(HubSaid(gong)) if isinstance(order, Play)] == [Play(b"gong", first.request_id)]
+    assert [order for order in hall.feed(rendered) if isinstance(order, Play)] == [Play(b"WAV", says="Hello")]
+    hall.wait(60)
+    assert not [order for order in hall.feed(HubSaid(gong)) + hall.feed(rendered) if isinstance(order, Play)]
 
 
 def test_what_the_hub_says_to_everybody_is_shown_to_everybody(hall):
