@@ -36,6 +36,7 @@ from agent.hub.events import (
 from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkProved, LinkTrouble, LinkUp
 from agent.hub.reply import ThalovantBinary
 from agent.inputs import Inputs
+from agent.offline import OfflineAnswers
 from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
 from agent.stamps import StampSource, age
@@ -68,6 +69,7 @@ class Behaviour:
         self._stamps = stamps
         self._chance = chance
         self._inputs = Inputs(config, stamps)
+        self._offline = OfflineAnswers(config.offline, config.device.language)
         self._visits = Visits(
             config.device.session,
             config.device.visit_idle_seconds,
@@ -181,8 +183,20 @@ class Behaviour:
         parcel = self._visits.take(parcel, now)
         self.delivery.stored(parcel, now)
         self._panel.kept(parcel, now, linked=linked)
-        effects: list[Effect] = [Store(parcel), Signal("accepted"), *([] if linked else [Hurry()])]
+        effects: list[Effect] = [Store(parcel), Signal("accepted")]
+        if not linked:
+            effects += [*self._offline_answer(parcel), Hurry()]
         return [*effects, *self._end_visit()] if self._visits.ends_with(parcel) else effects
+
+    def _offline_answer(self, parcel: Parcel) -> list[Effect]:
+        """What the device says itself, where it was told what to say while the hub is away."""
+        found = self._offline.to(parcel)
+        if found is None:
+            return []
+        text, language = found
+        self._panel.answered(text, None)
+        self._panel.front.said(text, language, parcel.request_id)
+        return [Say(text, language, parcel.request_id)]
 
     def _end_visit(self) -> list[Effect]:
         """Whoever was served has left: nothing of theirs stays to be seen or heard."""

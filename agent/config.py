@@ -16,6 +16,7 @@ from agent import settings
 from agent.display_config import DisplayConfig
 from agent.hub.errors import ThalovantError
 from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
+from agent.offline import OfflineConfig
 from agent.page_config import PageConfig
 from agent.settings import Filled, Key, Range
 from agent.speech_config import SpeechConfig
@@ -28,6 +29,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "KnobConfig",
+    "OfflineConfig",
     "Rule",
     "ScannerConfig",
     "SpeechConfig",
@@ -194,6 +196,7 @@ class Config:
     chords: Annotated[tuple[ChordConfig, ...], Key("chord")] = ()
     knobs: Annotated[tuple[KnobConfig, ...], Key("knob")] = ()
     lights: Annotated[tuple[LightConfig, ...], Key("light")] = ()
+    offline: tuple[OfflineConfig, ...] = ()
 
 
 def load(path: Path | None = None) -> Config:
@@ -266,6 +269,7 @@ def _conflicts(config: Config) -> Iterator[str]:
         ("rule", config.rules, lambda rule: rule_problems(rule, scanners)),
         ("button", config.buttons, lambda button: button.problems()),
         ("chord", config.chords, lambda chord: chord.problems(buttons)),
+        ("offline", config.offline, lambda answer: answer.problems(buttons)),
     ]
     for table, items, of in problems:
         for index, item in enumerate(items, 1):

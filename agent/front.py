@@ -42,6 +42,7 @@ class Front:
         self._current = ""
         self._answer: Answer | None = None
         self._answers = 0
+        self._own = False
         self._refusals = 0
         self._link = LinkLine()
 
@@ -85,15 +86,18 @@ class Front:
             return
         to = event.request_id or ""
         before = self._answer
-        if before is not None and to and before.to == to:
+        if before is not None and to and before.to == to and not self._own:
             self._answer = replace(before, items=(before.items + items)[:_ITEMS])
         else:
             self._answers += 1
+            self._own = False
             self._answer = Answer(number=self._answers, items=items, language=event.lang or language, to=to)
 
     def said(self, text: str, language: str, to: str) -> None:
-        """The device itself answers."""
-        self.answered(ThalovantEvent(name="speak", data={"utterance": text}, context={"request_id": to}), language)
+        """The device itself answers; what the hub says to the same input takes its place."""
+        own = ThalovantEvent(name="speak", data={"utterance": text}, context={"request_id": to})
+        self.answered(own, language)
+        self._own = True
 
     def clear(self) -> None:
         """Nobody is being served any more: what belonged to the last person goes."""

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from agent.page import branding
 from agent.page.branding import Branding
-from agent.page.images import origin
 from agent.settings import Range
 from agent.value_checks import ByLanguage, LanguageTag
 
@@ -38,6 +37,8 @@ class _Origin:
     """Where pictures may come from: the beginning of a web address."""
 
     def problem(self, value: str) -> str | None:
+        from agent.page.images import origin
+
         try:
             origin(value)
         except ValueError:

@@ -38,7 +38,6 @@ from agent.hub.link_events import HubSaid, LinkUp
 from agent.identity_source import IdentityFile
 from agent.inbox import Inbox
 from agent.journal import Redactor
-from agent.kiosk_page import RESTART_REQUEST, KioskPage
 from agent.linking import LIMIT_SECONDS, DeviceLink, EmitLink, Linking
 from agent.metrics import write_metrics
 from agent.outbox import Outbox
@@ -55,6 +54,8 @@ from hardware.stopping import StopEvent
 
 if TYPE_CHECKING:
     from gpiozero import Factory
+
+    from agent.kiosk_page import KioskPage
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,8 @@ class Runtime:
         self._control_end = StopEvent()
         self._page: KioskPage | None = None
         if config.page.enabled:
+            from agent.kiosk_page import RESTART_REQUEST, KioskPage
+
             self._page = KioskPage(
                 config.page,
                 config.device.language,

@@ -14,6 +14,7 @@ from agent.config import (
     ConfigError,
     KnobConfig,
     LightConfig,
+    OfflineConfig,
     ScannerConfig,
 )
 from agent.display_config import DisplayConfig
@@ -32,6 +33,7 @@ ARRAYS = {
     "chords": ChordConfig,
     "knobs": KnobConfig,
     "lights": LightConfig,
+    "offline": OfflineConfig,
 }
 EITHER_OR = {"scanners.port", "buttons.payload"}
 """Keys that have a default because another may stand in their place; the manual shows the usual one."""
