@@ -113,6 +113,8 @@ def summary(settings: Config) -> list[str]:
     ]
     lines += [f'display "{one.name}" at {one.where}' for one in settings.displays]
     lines += [f'{one.kind} "{one.name}" at GPIO{one.pin}, shows {", ".join(one.signals)}' for one in settings.lights]
+    if settings.page.enabled:
+        lines.append(f"page at http://127.0.0.1:{settings.page.port}/")
     if settings.speech.enabled:
         lines.append(f"speech with {settings.speech.command_line}")
     if not (settings.scanners or settings.buttons or settings.knobs):
