@@ -102,9 +102,10 @@ class InputDevices:
     def start(self) -> None:
         """Read everything; when this returns it is read."""
         adopted = self._ports.adopt() if self._ports is not None else {}
-        started = {scanner.name for scanner in self._scanners if self._start_scanner(scanner, adopted)}
-        if self._ports is not None:
-            self._ports.drop({name: kept for name, kept in adopted.items() if name not in started})
+        at_ports = {scanner.name for scanner in self._scanners if not scanner.device}
+        # First those that nobody wants: a scanner with a new name is at the port that was kept under the old one.
+        self._drop(adopted, set(adopted) - at_ports)
+        self._drop(adopted, {scanner.name for scanner in self._scanners if not self._start_scanner(scanner, adopted)})
         if not self._driven:
             return
         if self._timed:
@@ -144,7 +145,11 @@ class InputDevices:
             self._emit(DeviceLost("scanner", scanner.name, str(error)))
             return False
         self._start(f"scanner-{scanner.name}", lambda stop, beat: reader.run(self._emit_scan, stop, beat))
-        return not scanner.device
+        return True
+
+    def _drop(self, adopted: Mapping[str, int], scanners: set[str]) -> None:
+        if self._ports is not None:
+            self._ports.drop({name: kept for name, kept in adopted.items() if name in scanners})
 
     def _port(self, scanner: ScannerConfig, adopted: Mapping[str, int]) -> SerialScanner:
         return SerialScanner(

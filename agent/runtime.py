@@ -9,6 +9,7 @@ At the end the inputs go first and what they left is stored; then the hub and th
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import random
@@ -29,6 +30,7 @@ from agent.control_commands import ControlCommands
 from agent.control_socket import ControlServer
 from agent.core import Core
 from agent.dead_letters import DeadLetters
+from agent.descriptor_store import DescriptorStore
 from agent.devices import Devices
 from agent.events import Event
 from agent.hub import messages
@@ -47,7 +49,7 @@ from agent.stamps import SystemStamps
 from agent.state_folder import KEYS, OUTBOX, StateFolder, in_memory
 from agent.status import EVENT_STATUS, Card, Status
 from agent.tasks import Task
-from agent.watchdog import Notifier, Watchdog, watchdog_seconds
+from agent.watchdog import Notifier, Watchdog, sd_notify, watchdog_seconds
 from agent.workers import Workers
 from hardware.facts import DeviceError
 from hardware.stopping import StopEvent
@@ -94,6 +96,14 @@ def hub_link(
     )
 
 
+def _kept_ports(environ: Mapping[str, str]) -> DescriptorStore | None:
+    """The service manager's descriptor store; None where there is no service manager."""
+    address = environ.get("NOTIFY_SOCKET")
+    if not address:
+        return None
+    return DescriptorStore(environ, pid=os.getpid(), notify=functools.partial(sd_notify, address=address))
+
+
 class Runtime:
     """One agent. `run` is for one thread and one time; `stop` may be called from any, and from a signal handler."""
 
@@ -133,7 +143,12 @@ class Runtime:
         self._commits = Commits(self._outbox, self._stamps, beat=self._beat)
         self._behaviour = Behaviour(config, self._stamps, chance=random.random)
         self._devices = Devices(
-            config, self._inbox.put, self._workers, emit_scan=self._inbox.put_with_room, pin_factory=pin_factory
+            config,
+            self._inbox.put,
+            self._workers,
+            emit_scan=self._inbox.put_with_room,
+            pin_factory=pin_factory,
+            ports=_kept_ports(environ),
         )
         self._linking = Linking(
             IdentityFile(config.identity.file, environ),
