@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from agent.config import ConfigError
 from agent.hub.errors import ThalovantError
 from agent.status import DISTRIBUTION, version
+from hardware.facts import DeviceError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +26,8 @@ _FAMILIES = (
     "running",
     "asking",
     "listening",
+    "learning",
+    "watching",
     "letters",
     "provisioning",
     "trust",
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         return 2
-    except ThalovantError as error:
+    except (ThalovantError, DeviceError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
