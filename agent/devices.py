@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from agent.config import Config, LightConfig
@@ -24,7 +24,9 @@ from hardware.stopping import StopEvent
 if TYPE_CHECKING:
     from gpiozero import Factory
 
+    from agent.recorded_inputs import RecordedInputs
     from agent.speech_output import SpeechOutput
+    from hardware.recording import Record
 
 HardwareFact = CodeScanned | ScanRefused | ButtonPressed | DeviceFound | DeviceLost
 Emit = Callable[[HardwareFact], object]
@@ -45,16 +47,24 @@ class Devices:
         emit_scan: Emit | None = None,
         pin_factory: Factory | None = None,
         ports: KeptPorts | None = None,
+        recording: Sequence[Record] | None = None,
     ) -> None:
         """`emit` is called from many threads and must not wait; `emit_scan`, for what scanners tell, may hold them up.
 
-        `pin_factory` gives the pins instead of the board's. `ports` keeps the scanners' ports open over a restart.
+        `pin_factory` gives the pins instead of the board's. `ports` keeps the scanners' ports open over a restart. A
+        `recording` takes the place of all inputs.
         """
         self._emit = emit
         self._workers = workers
-        self._inputs = InputDevices(
-            config, emit, workers, emit_scan=emit_scan or emit, pin_factory=pin_factory, ports=ports
-        )
+        self._inputs: InputDevices | RecordedInputs
+        if recording is None:
+            self._inputs = InputDevices(
+                config, emit, workers, emit_scan=emit_scan or emit, pin_factory=pin_factory, ports=ports
+            )
+        else:
+            from agent.recorded_inputs import RecordedInputs
+
+            self._inputs = RecordedInputs(config, emit_scan or emit, workers, recording)
         self._outputs_end = StopEvent()
         self._lights = [_Signalling(light, emit, pin_factory) for light in config.lights]
         self._displays = [DisplayOutput(display.name, display_of(display), emit) for display in config.displays]

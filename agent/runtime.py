@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from gpiozero import Factory
 
     from agent.kiosk_page import KioskPage
+    from hardware.recording import Record
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +118,13 @@ class Runtime:
         make_link: LinkFactory = hub_link,
         pin_factory: Factory | None = None,
         trial: ConfigTrial | None = None,
+        recording: Sequence[Record] | None = None,
     ) -> None:
         """`trial` is of the configuration, which it chose; `redactor` is given the identity's secrets.
 
         `make_link` and `pin_factory` are the real ones when left out.
+
+        A `recording` takes the place of all inputs. Raises DeviceError where the configuration cannot be read with.
         """
         environ = os.environ if environ is None else environ
         self._config = config
@@ -149,6 +153,7 @@ class Runtime:
             emit_scan=self._inbox.put_with_room,
             pin_factory=pin_factory,
             ports=_kept_ports(environ),
+            recording=recording,
         )
         self._linking = Linking(
             IdentityFile(config.identity.file, environ),

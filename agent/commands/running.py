@@ -26,13 +26,18 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Tell argparse of these commands."""
-    add_command(commands, "run", run, "Run the agent until it is told to stop; what systemd does.", json_output=False)
+    running = add_command(
+        commands, "run", run, "Run the agent until it is told to stop; what systemd does.", json_output=False
+    )
+    running.add_argument("--replay", type=Path, metavar="FILE", help="a recording in place of all inputs")
     add_command(commands, "reload", reload, "Let the running agent try its changed configuration; what SIGHUP does.")
     add_command(commands, "check", check, "Say whether the configuration is right, and what is in it.")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run until SIGTERM or SIGINT. Raises ConfigError or, where another agent runs here, StateFolderError.
+    """Run until SIGTERM or SIGINT.
+
+    Raises ConfigError, StateFolderError where another agent runs here, and DeviceError for what is no recording.
 
     SIGHUP, or a changed configuration that failed its trial, ends the agent in order and starts another in the same
     process: systemd sees one that goes on, and nothing of the first is left in memory.
@@ -40,6 +45,11 @@ def run(options: argparse.Namespace) -> int:
     folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     trial = ConfigTrial(options.config, Path(folder) if folder else None)
     settings = trial.choose()
+    recording = None
+    if replay := getattr(options, "replay", None):
+        from agent.commands.watching import records
+
+        recording = records(replay)
     redactor = journal.set_up(settings.log.level, expected=(ThalovantError,))
     if trial.trouble:
         logging.getLogger(__name__).error(
@@ -49,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     from agent.runtime import Runtime
 
-    runtime = Runtime(settings, redactor=redactor, trial=trial)
+    runtime = Runtime(settings, redactor=redactor, trial=trial, recording=recording)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runtime.stop())
     signal.signal(signal.SIGHUP, lambda *_: _reload(runtime))

@@ -34,6 +34,7 @@ from agent.remote_commands import EVENT_COMMAND, EVENT_RESPONSE
 from agent.runtime import Runtime
 from agent.state_folder import StateFolder, StateFolderError
 from agent.watchdog import Notifier
+from hardware.recording import Record
 from tests.agent.stages import HubInside, poke
 from tests.peers.pins import Pins
 from tests.peers.scanner import PtyScanner
@@ -69,7 +70,7 @@ class Kiosk:
         new.replace(self.config.identity.file)
 
     @contextmanager
-    def running(self):
+    def running(self, **more):
         self.runtime = runtime = Runtime(
             self.config,
             redactor=self.redactor,
@@ -77,6 +78,7 @@ class Kiosk:
             environ={"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())},
             make_link=self._make_link,
             pin_factory=self.pins,
+            **more,
         )
         running = threading.Thread(target=runtime.run)
         running.start()
@@ -159,6 +161,23 @@ def test_a_scan_and_a_press_reach_the_hub_and_their_answers_the_display(kiosk, c
     assert "You sent INV-1." in shown
     assert "You sent /help." in shown
     assert shown.splitlines()[-1] == "Out of service"
+
+
+def test_a_recording_takes_the_place_of_the_inputs(kiosk):
+    kiosk.provision()
+    lines = [
+        Record(5.0, "bytes", b"INV-1\rINV-".hex(), "counter"),
+        Record(5.0, "edge", "1", "help"),
+        Record(5.1, "bytes", b"2\r".hex(), "counter"),
+        Record(5.1, "bytes", b"NOT-HERE\r".hex(), "elsewhere"),
+        Record(5.2, "edge", "0", "help"),
+    ]
+    with kiosk.running(recording=lines):
+        kiosk.counted("done", 3)
+        kiosk.scanner.types(b"NOT-READ\r")
+        kiosk.settled()
+        assert [message.data["utterances"] for message in kiosk.sent()] == [["INV-1"], ["/help"], ["INV-2"]]
+        assert "there are no pins" in kiosk.ask("pin", pin=17, level="low")["error"]
 
 
 def test_it_is_ready_before_there_is_an_identity_and_takes_it_up_when_it_comes(kiosk):
