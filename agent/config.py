@@ -18,6 +18,7 @@ from agent.hub.errors import ThalovantError
 from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
 from agent.offline import OfflineConfig
 from agent.page_config import PageConfig
+from agent.quiet_hours import Span
 from agent.settings import Filled, Key, Range
 from agent.speech_config import SpeechConfig
 from agent.value_checks import LanguageTag, Name, NoRepeats, Pin
@@ -159,6 +160,14 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalsConfig:
+    """`[signals]`: what holds for all lights and beepers."""
+
+    quiet: Annotated[tuple[Annotated[str, Span()], ...], NoRepeats()] = ()
+    """Hours by local time in which beepers are silent, `["22:00-06:00"]`; lights and displays show everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LightConfig:
     """One light or beeper, from a `[[light]]` table."""
 
@@ -189,6 +198,7 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     page: PageConfig = field(default_factory=PageConfig)
+    signals: SignalsConfig = field(default_factory=SignalsConfig)
     displays: Annotated[tuple[DisplayConfig, ...], Key("display")] = ()
     scanners: Annotated[tuple[ScannerConfig, ...], Key("scanner")] = ()
     rules: Annotated[tuple[Rule, ...], Key("rule")] = ()

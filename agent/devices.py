@@ -15,6 +15,7 @@ from agent.config import Config, LightConfig
 from agent.input_devices import InputDevices, KeptPorts
 from agent.outputs import DisplayOutput
 from agent.panels import display_of
+from agent.quiet_hours import QuietHours, local_minute
 from agent.screen import Screen
 from agent.speech_config import SpeechConfig
 from agent.workers import Workers
@@ -48,11 +49,13 @@ class Devices:
         pin_factory: Factory | None = None,
         ports: KeptPorts | None = None,
         recording: Sequence[Record] | None = None,
+        minute: Callable[[], int | None] = local_minute,
     ) -> None:
         """`emit` is called from many threads and must not wait; `emit_scan`, for what scanners tell, may hold them up.
 
         `pin_factory` gives the pins instead of the board's. `ports` keeps the scanners' ports open over a restart. A
         `recording` takes the place of all inputs.
+        `minute` is the one of the day, None for a clock that is not set.
         """
         self._emit = emit
         self._workers = workers
@@ -66,6 +69,8 @@ class Devices:
 
             self._inputs = RecordedInputs(config, emit_scan or emit, workers, recording)
         self._outputs_end = StopEvent()
+        quiet = QuietHours(config.signals.quiet)
+        self._is_quiet: Callable[[], bool] = lambda: quiet.hold(minute())
         self._lights = [_Signalling(light, emit, pin_factory) for light in config.lights]
         self._displays = [DisplayOutput(display.name, display_of(display), emit) for display in config.displays]
         self._screen = Screen()
@@ -102,9 +107,11 @@ class Devices:
     # -- orders
 
     def signal(self, name: str) -> None:
-        """Play a signal on every light and beeper that shows it."""
+        """Play a signal on every light that shows it, and on every beeper outside of the quiet hours."""
+        is_quiet = self._is_quiet()
         for light in self._lights:
-            light.signal(name)
+            if not (is_quiet and light.is_beeper):
+                light.signal(name)
 
     def rest(self, name: str) -> None:
         """What lights and beepers go back to; "" for dark and quiet."""
@@ -188,6 +195,10 @@ class _Signalling:
         self._shows = frozenset[str](config.signals)
         self._emit = emit
         self._trouble = ""
+
+    @property
+    def is_beeper(self) -> bool:
+        return self._light.kind == "beeper"
 
     def signal(self, name: str) -> None:
         if name in self._shows:

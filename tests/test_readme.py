@@ -13,6 +13,7 @@ import pytest
 
 from agent import config
 from agent.cli import command_line
+from hardware.patterns import PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,7 +27,7 @@ def blocks(language):
 
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_a_configuration_shown_is_one(text):
-    assert config.parse(text, source=ROOT / "agent.toml").scanners
+    assert config.parse(text, source=ROOT / "agent.toml") != config.Config()
 
 
 @pytest.mark.parametrize("line", [line for line in INDENTED if line.startswith("thalovant-agent ")])
@@ -44,6 +45,36 @@ def test_a_script_shown_is_there(line):
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
 def test_a_link_leads_somewhere(target):
     assert target.startswith("https://") or (ROOT / target).exists()
+
+
+def table(head):
+    text = README[README.index(head) :].split("\n\n")[0].splitlines()[2:]
+    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text]
+
+
+def test_each_gesture_shown_is_one_that_is_played():
+    sheet = (ROOT / "hardware" / "wiring" / "buttons-and-lights.md").read_text()
+    played = {tuple(cell.strip() for cell in line.strip("|").split("|"))[1:] for line in sheet.splitlines()}
+    shown = table("| a person |")
+    assert set(shown) <= played
+    told = {word for *_, gestures in shown for word in re.findall("[a-z]+", gestures)}
+    assert told >= {"press", "release", "click", "double", "triple", "long", "repeat", "chord", "clockwise"}
+
+
+def shown_pattern(pattern, *, lasts):
+    (on,) = {on for on, _ in pattern}  # no pattern of ours is uneven in what is on
+    text = f"{len(pattern)} × {on:g} s" if len(pattern) > 1 else f"{on:g} s"
+    return f"{text} in every {sum(map(sum, pattern)):g} s, while it lasts" if lasts else text
+
+
+def test_each_pattern_shown_is_the_one_that_is_played():
+    shown = {signal.split(":")[0]: (light, beeper) for signal, light, beeper in table("| signal |")}
+    assert tuple(shown) == config.ALL_SIGNALS
+    for signal, (light, beeper) in shown.items():
+        lasts = signal in {"offline", "attention"}
+        assert light == shown_pattern(PATTERNS["light"][signal], lasts=lasts)
+        # A beeper only beeps: what lasts is for the lights.
+        assert beeper == ("" if lasts else shown_pattern(PATTERNS["beeper"][signal], lasts=False))
 
 
 def test_the_library_example_runs(hub, tmp_path):

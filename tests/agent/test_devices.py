@@ -13,6 +13,7 @@ from agent.config import (
     KnobConfig,
     LightConfig,
     ScannerConfig,
+    SignalsConfig,
     SpeechConfig,
 )
 from agent.devices import Devices
@@ -33,10 +34,10 @@ def pins():
 
 
 class Setting:
-    def __init__(self, config, pins):
+    def __init__(self, config, pins, **more):
         self.facts: list[Any] = []
         self.workers = Workers()
-        self.devices = Devices(config, self.facts.append, self.workers, pin_factory=pins)
+        self.devices = Devices(config, self.facts.append, self.workers, pin_factory=pins, **more)
 
     def of(self, kind):
         return [fact for fact in self.facts if isinstance(fact, kind)]
@@ -161,6 +162,20 @@ def test_lights_show_what_they_are_to_show_and_nothing_else(pins):
         setting.devices.rest("offline")
         eventually(lambda: pins.is_high(27), what="the lamp")
     assert not pins.is_high(27)
+
+
+def test_in_quiet_hours_beepers_are_silent_and_lights_are_not(pins):
+    config = Config(
+        signals=SignalsConfig(quiet=("22:00-06:00",)),
+        lights=(LightConfig(name="lamp", pin=27), LightConfig(name="beeper", pin=23, kind="beeper")),
+    )
+    times = iter([23 * 60, 6 * 60])
+    with Setting(config, pins, minute=lambda: next(times)).running() as setting:
+        setting.devices.signal("accepted")
+        eventually(lambda: len(pins.states(27)) > 2, what="the lamp at night")
+        assert not any(pins.states(23))
+        setting.devices.signal("accepted")
+        eventually(lambda: any(pins.states(23)), what="a beep in the morning")
 
 
 def test_a_light_that_does_not_work_is_told_once_and_when_it_works_again(pins):
