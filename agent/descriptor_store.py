@@ -5,14 +5,19 @@ to the 4 kB of the kernel's buffer, and the next agent gets the same open port b
 
 systemd knows a descriptor by a name without colons, of at most 255 printable ASCII characters. A scanner may be called
 anything, so its name is written as in a URL. A port that is unplugged leaves the store by itself: systemd polls it.
+
+An agent that makes room for another in its own process is no restart to systemd. It passes the ports on itself, in the
+same way.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Protocol
 from urllib.parse import quote, unquote
 
@@ -23,6 +28,7 @@ log = logging.getLogger(__name__)
 _FIRST = 3  # SD_LISTEN_FDS_START
 _PREFIX = "scanner-"
 _LONGEST = 255
+_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
 class Notify(Protocol):
@@ -46,7 +52,10 @@ class DescriptorStore:
         """`environ` says what systemd handed to `pid`: descriptors from `first` on."""
         self._notify = notify
         self._close = close
+        self._first = first
         self._adopted = _handed_over(environ, pid, first)
+        self._lock = threading.Lock()
+        self._held: dict[str, int] = {}  # our own copies, by systemd's name, for who follows in this process
 
     def adopt(self) -> Mapping[str, int]:
         """The ports that were kept, by scanner; they are the caller's from now on. Empty the second time.
@@ -76,6 +85,7 @@ class DescriptorStore:
         name = _name_of(scanner)
         if name is None:
             return
+        self._hold(name, descriptor)
         self._notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
         self._notify(f"FDSTORE=1\nFDNAME={name}", fds=(descriptor,))
 
@@ -83,13 +93,50 @@ class DescriptorStore:
         """Have the port of a scanner held no longer."""
         name = _name_of(scanner)
         if name is not None:
+            self._hold(name, None)
             self._notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
+
+    def pass_on(self, environ: MutableMapping[str, str], *, pid: int) -> None:
+        """Give the ports to the program that `pid` becomes, with `environ`. Only right before it does: the descriptors
+        from `first` on are theirs from here.
+        """
+        with self._lock:
+            held = list(self._held.items())
+        if not held:
+            for key in _VARIABLES:
+                environ.pop(key, None)  # what it was handed itself is not there any more
+            return
+        # Out of the way first, or one would be put in another's place.
+        away = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, self._first + len(held)) for _, descriptor in held]
+        for at, descriptor in enumerate(away, self._first):
+            os.dup2(descriptor, at)
+        names = ":".join(name for name, _ in held)
+        environ.update(zip(_VARIABLES, (str(pid), str(len(held)), names), strict=True))
 
     def drop(self, unclaimed: Mapping[str, int]) -> None:
         """Close ports that nobody wants any more, and have them held no longer."""
         for scanner, descriptor in unclaimed.items():
             self._shut(descriptor)
             self.forget(scanner)
+
+    def close(self) -> None:
+        """Give up our own copies, where nobody follows; systemd keeps its own."""
+        with self._lock:
+            held, self._held = self._held, {}
+        for descriptor in held.values():
+            self._shut(descriptor)
+
+    def _hold(self, name: str, descriptor: int | None) -> None:
+        try:
+            copy = None if descriptor is None else os.dup(descriptor)
+        except OSError:
+            copy = None
+        with self._lock:
+            before = self._held.pop(name, None)
+            if copy is not None:
+                self._held[name] = copy
+        if before is not None:
+            self._shut(before)
 
     def _shut(self, descriptor: int) -> None:
         with contextlib.suppress(OSError):

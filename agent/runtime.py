@@ -146,13 +146,14 @@ class Runtime:
         )
         self._commits = Commits(self._outbox, self._stamps, beat=self._beat)
         self._behaviour = Behaviour(config, self._stamps, chance=random.random)
+        self._ports = _kept_ports(environ)
         self._devices = Devices(
             config,
             self._inbox.put,
             self._workers,
             emit_scan=self._inbox.put_with_room,
             pin_factory=pin_factory,
-            ports=_kept_ports(environ),
+            ports=self._ports,
             recording=recording,
         )
         self._linking = Linking(
@@ -222,6 +223,11 @@ class Runtime:
         """Whether `run` ended for another agent to follow in this process."""
         return self._again
 
+    def pass_on(self) -> None:
+        """Give the scanners' ports to the agent that follows. To be called last, right before it does."""
+        if self._ports is not None:
+            self._ports.pass_on(os.environ, pid=os.getpid())
+
     def run(self) -> None:
         """Run until `stop`. Raises StateFolderError, before anything was begun, when another agent runs here."""
         self._state.claim()
@@ -248,6 +254,8 @@ class Runtime:
         if not self._again:  # or systemd would wait for the process to end
             self._notifier.stopping()
         self._devices.end_inputs(_SCANNERS_SECONDS)
+        if self._ports is not None and not self._again:
+            self._ports.close()
         self._core.finish()
         self._refresh_page()
         self._commits.flush()

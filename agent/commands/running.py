@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
     runtime.run()
     if runtime.wants_another:
         sys.stdout.flush()
+        runtime.pass_on()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
 

@@ -100,6 +100,7 @@ def reading(config, manager, environ=None):
     finally:
         inputs.end(2.0)
         assert workers.stop(10) == []
+        store.close()
 
 
 def scanner(port, name="goods in: 1"):
@@ -142,6 +143,25 @@ def test_a_port_whose_scanner_is_gone_from_the_configuration_is_given_back(manag
             port.types(b"INV-1\r")
             assert told(facts, CodeScanned).scanner == "new"
             assert not is_open(FIRST)
+
+
+def test_ports_are_passed_on_to_who_follows_in_the_same_process(manager, tmp_path):
+    store = DescriptorStore({}, pid=os.getpid(), notify=manager.notify, first=FIRST)
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "stale"}
+    store.pass_on(environ, pid=os.getpid())
+    assert environ == {}
+    for name in ("a", "b"):
+        with (tmp_path / name).open("w") as file:
+            file.write(name)
+        with (tmp_path / name).open() as file:
+            store.keep(name, file.fileno())
+            store.keep(name, file.fileno())
+    store.pass_on(environ, pid=os.getpid())
+    store.close()
+    ports = DescriptorStore(environ, pid=os.getpid(), notify=manager.notify, first=FIRST).adopt()
+    assert {name: os.read(descriptor, 9) for name, descriptor in ports.items()} == {"a": b"a", "b": b"b"}
+    for descriptor in ports.values():
+        os.close(descriptor)
 
 
 def test_what_is_nobody_s_is_closed_and_one_of_two_alike_too(manager):
@@ -193,7 +213,7 @@ def test_keyboards_are_for_those_alone_who_ask_for_them():
     assert "char-input" not in UNIT.read_text()
 
 
-def test_an_agent_that_is_killed_gets_its_ports_back(manager, tmp_path):
+def test_an_agent_that_is_killed_or_reloaded_gets_its_ports_back(manager, tmp_path):
     with tempfile.TemporaryDirectory() as short, PtyScanner(tmp_path / "port") as port:
         folder = Path(short)
         (folder / "agent.toml").write_text(
@@ -202,6 +222,7 @@ def test_an_agent_that_is_killed_gets_its_ports_back(manager, tmp_path):
         )
 
         def waiting():
+            assert manager.held is not None  # it reads on, or nobody could tell it any more
             try:
                 return ask_agent(folder / "c.sock", {"command": "status"}, 5.0)["outbox"]["waiting"]
             except ControlError:
@@ -218,6 +239,11 @@ def test_an_agent_that_is_killed_gets_its_ports_back(manager, tmp_path):
             # The port is locked by the one who holds it: nobody could open it anew.
             agent = start(folder, manager)
             eventually(lambda: waiting() == 2, timeout=30, what="the scan that was made meanwhile")
+            agent.send_signal(signal.SIGHUP)  # another agent in the same process, which nobody hands anything
+            port.types(b"INV-3\r")
+            eventually(lambda: waiting() == 3, timeout=30, what="the scan after that")
+            port.types(b"INV-4\r")
+            eventually(lambda: waiting() == 4, timeout=30, what="a scan by the one that followed")
             agent.send_signal(signal.SIGTERM)
             assert agent.wait(10) == 0
         finally:
