@@ -111,7 +111,7 @@ class Kiosk:
 def hub(start_hub: Callable[..., Hub]) -> Hub:
     """A hub with a device for every test of the module: it pins the key a device shows first, and each test has its
     own."""
-    return start_hub(devices=12)
+    return start_hub(devices=16)
 
 
 @pytest.fixture(scope="module")
