@@ -346,7 +346,7 @@ class Link:
         undecided = self._undecided()
         while not self._stop.is_set():
             beat()
-            self._pause(_BEAT_SECONDS)
+            self._pause(10.0)
             if self._hurry_taken() or (undecided and not self._undecided()):
                 return keeping.hurry(time.monotonic())
         return Hold()

@@ -75,6 +75,7 @@ def scene(hub, unused, tmp_path):
 HELLO = json.dumps({"msg_type": "hello", "payload": {"session": {"session_id": "x"}, "site_id": "s"}})
 
 
+@pytest.mark.slow
 def test_m2_a_negotiation_somebody_left_half_finished(scene):
     with scene.linked() as linked:
         linked.wait_up()  # so that no key has to be derived below

@@ -6,6 +6,7 @@ from scripts.screens.soak import soak
 from tests.peers.browser import find_chromium
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium on this machine: apt-get install chromium")
 def test_the_page_stays_as_small_as_it_began_however_many_answers_it_shows():
     """A thousand answers as fast as they come; ten minutes of them are `python -m scripts.screens.soak`."""
