@@ -54,6 +54,8 @@ _WAITING_SECONDS = 30.0
 """A person who acted this recently waits for the answer: a connection may have been dead then and found so only now."""
 _BEAT_SECONDS = 40.0
 """Also how soon another identity file is noticed while the link is up."""
+_PERSON_SECONDS = 10.0
+"""Between two looks whether the person who must act has: the key of a hub accepted, for instance."""
 _ASLEEP_SECONDS = 15.0
 """A round that took this much longer than it should: the process was frozen or the board slept, so the link is
 suspect."""
@@ -346,7 +348,7 @@ class Link:
         undecided = self._undecided()
         while not self._stop.is_set():
             beat()
-            self._pause(10.0)
+            self._pause(_PERSON_SECONDS)
             if self._hurry_taken() or (undecided and not self._undecided()):
                 return keeping.hurry(time.monotonic())
         return Hold()
