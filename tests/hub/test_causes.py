@@ -247,6 +247,6 @@ def test_a_network_that_does_not_lead_to_the_hub(mapping, tmp_path, network, hos
         timeout=60,
         check=False,
     )
-    if ran.returncode and "Operation not permitted" in ran.stderr:
-        pytest.skip("this machine gives no network namespaces")
+    if ran.returncode and ran.stderr.startswith(("unshare:", "mount:")):  # it never came to what is tested
+        pytest.skip(f"this machine gives no network of one's own: {ran.stderr.strip()}")
     assert (ran.stdout.strip(), ran.stderr) == (cause, "")
