@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
 from agent.config import Config
 from agent.delivery import Delivery, DeliveryTerms, Ending
-from agent.effects import Answer, Effect, Hurry, Hush, Note, Play, Report, Say, Send, Signal, Store, TakeOffer
+from agent.effects import Answer, Effect, Hurry, Hush, Note, Play, Report, Say, Send, Signal, Store
 from agent.events import (
     Event,
     Fetched,
@@ -26,13 +25,7 @@ from agent.events import (
     StoreWorks,
     Tick,
 )
-from agent.hub.events import (
-    EVENT_OVOS_UTTERANCE_SPEAK,
-    EVENT_POLICY_DENIED,
-    EVENT_SPEAK,
-    MAX_AUDIO_BYTES,
-    ThalovantEvent,
-)
+from agent.hub.events import EVENT_POLICY_DENIED, MAX_AUDIO_BYTES, SPEAK_EVENTS, ThalovantEvent
 from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, LinkProved, LinkTrouble, LinkUp
 from agent.hub.reply import ThalovantBinary
 from agent.inputs import Inputs
@@ -42,20 +35,13 @@ from agent.parcel import Outcome, Parcel
 from agent.stamps import StampSource, age
 from agent.status import EVENT_STATUS, EVENT_STATUS_REQUEST
 from agent.visits import Visits
+from agent.wishes import Wishes, still_kept
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
 
 _FRESH_SECONDS = 60.0
 """The person who made an input this long ago has left: what becomes of it is shown, not beeped or spoken."""
 _CHANGE_SECONDS = 5.0
 """Changes of the device's health within this time are reported to the hub as one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """A request from the command line that still waits for its outcome."""
-
-    ticket: str
-    until: float
 
 
 class Behaviour:
@@ -82,10 +68,12 @@ class Behaviour:
         self.counts: Counter[str] = Counter()
         """What happened since the start, by name; for `status`."""
         self.status_denied = False
-        """Whether the hub said that this device may not report its status."""
-        self._wishes: dict[str, _Wish] = {}
+        """Whether the hub said in this session that the device may not report its status."""
+        self._denial_told = False
+        self._wishes = Wishes()
         self._session: int | None = None
         self._report_at: float | None = None
+        self._stopped = False
 
     @property
     def lost(self) -> dict[tuple[str, str], str]:
@@ -94,22 +82,36 @@ class Behaviour:
 
     def deadline(self, now: float) -> float | None:
         """When `Tick` is due at the latest, or None."""
-        moments = [wish.until for wish in self._wishes.values()]
-        others = (self.delivery.deadline(now), self._report_at, self._panel.deadline(), self._visits.deadline())
-        return min([*moments, *(moment for moment in others if moment is not None)], default=None)
+        moments = (
+            *(self.delivery.deadline(now), self._wishes.deadline(), self._report_at),
+            *(self._panel.deadline(), self._visits.deadline()),
+        )
+        return None if self._stopped else min((moment for moment in moments if moment is not None), default=None)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
-        """What is to be done about `event`. `now` is in seconds of the monotonic clock, never less than before."""
-        effects = self._react(event, now)
-        effects += self.delivery.tick(now)
-        if self.delivery.drained:
-            effects.append(TakeOffer())
-        effects += self.delivery.pump(now, self._stamps())
+        """What is to be done about `event`. `now` is in seconds of the monotonic clock, never less than before.
+
+        What time has brought comes before what a new input leads to: that is where the disk may fail, and then nothing
+        behind it is done.
+        """
+        if self._stopped:
+            return []
+        effects = [*self.delivery.tick(now), *self._tell(now)]
+        if isinstance(event, CodeScanned | ButtonPressed | Requested):
+            effects += self._pump(now)
+        effects += self._react(event, now)
+        if isinstance(event, Stopping):
+            return effects + self._panel.changes(now)
+        effects += self._tell(now)
+        # A failure to read is not answered by reading again: that would go on for as long as the disk fails.
+        if not isinstance(event, StoreFailed) or event.changes:
+            effects += self._pump(now)
+        return effects + self._tell(now)
+
+    def _pump(self, now: float) -> list[Effect]:
+        effects = self.delivery.pump(now, self._stamps())
         self._panel.front.left(effects)
-        for ending in self.delivery.endings:
-            effects += self._ended(ending, now)
-        self.delivery.endings.clear()
-        return effects + self._panel.changes(now)
+        return effects
 
     # -- one method for each kind of event
 
@@ -131,12 +133,14 @@ class Behaviour:
                 return self._store_failed(event, now)
             case StoreWorks():
                 self._panel.store_trouble("")
+                self._report_soon(now)
             case LinkUp():
                 return self._link_up(event, now)
             case LinkDown():
                 return self._link_down(event, now)
-            case LinkTrouble():
-                self._panel.link_trouble(event.cause, now)
+            case LinkTrouble(cause):
+                if self._session is None:
+                    self._panel.link_trouble(cause, now)
             case LinkOffer():
                 self.delivery.hold()
             case LinkProved(asked):
@@ -211,10 +215,9 @@ class Behaviour:
             return [Answer(wish.ticket, {"ok": False, "error": str(error)})]
         self.counts["requests"] += 1
         effects = self._keep(parcel, now)
-        own = _Wish(wish.ticket, now + wish.wait_seconds)
         if wish.wait_seconds <= 0:
-            return [*effects, _still_kept(own, parcel.request_id)]
-        self._wishes[parcel.request_id] = own
+            return [*effects, Answer(wish.ticket, still_kept(parcel.request_id))]
+        self._wishes.add(parcel.request_id, wish.ticket, now + wish.wait_seconds)
         return effects
 
     def _store_failed(self, event: StoreFailed, now: float) -> list[Effect]:
@@ -232,12 +235,12 @@ class Behaviour:
         for request_id, parcel in refused.items():
             self.counts["not_stored"] += 1
             self.delivery.not_stored(request_id)
+            self._inputs.forget(parcel)
             effects += self._panel.not_kept(parcel, event.reason, now)
-            wish = self._wishes.pop(request_id, None)
-            if wish:
-                effects.append(Answer(wish.ticket, no))
+            effects += self._wishes.not_stored(request_id, no)
         if self._panel.store_trouble(event.reason):
             effects.append(Note("error", "the store does not take what is scanned", {"reason": event.reason}))
+            self._report_soon(now)
         return effects
 
     def _link_up(self, event: LinkUp, now: float) -> list[Effect]:
@@ -246,10 +249,13 @@ class Behaviour:
             effects += self.delivery.link_down()
         self._session = event.session
         self._panel.link_works()
+        self.status_denied = False
         self.delivery.link_up(event.session)
-        return [*effects, *self._report(now, "ready")]
+        return [*effects, *self._report(now)]
 
     def _link_down(self, event: LinkDown, now: float) -> list[Effect]:
+        if self._session not in {None, event.session}:
+            return []  # one that is over already
         self._session = None
         self._report_at = None
         self.counts["drops"] += 1
@@ -263,28 +269,31 @@ class Behaviour:
         event = said.event
         effects: list[Effect] = []
         self._visits.heard(event, now)
-        if event.name in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK):
+        if event.name in SPEAK_EVENTS:
+            self._wishes.said(event.request_id, event.display_text, now)
             effects += [] if self._visits.stranger(event.request_id) else self._answered(event)
         elif event.is_audio:
             effects += self._sounded(event)
         elif event.name == EVENT_POLICY_DENIED and event.data.get("denied_type") == EVENT_STATUS:
-            if not self.status_denied:
+            if not self._denial_told:
                 effects.append(Note("warning", _ALLOW_STATUS, {"type": EVENT_STATUS}))
-            self.status_denied = True
+            self.status_denied = self._denial_told = True
             self._report_at = None
         elif event.name == EVENT_STATUS_REQUEST:
-            effects += self._report(now, "ready")
+            effects += self._report(now)
         return [*effects, *self.delivery.hub_said(event, now)]
 
     def _answered(self, event: ThalovantEvent) -> list[Effect]:
         """Show what the hub says, and say it to whoever still stands there."""
-        self._panel.front.answered(event, self._language)
-        if not event.display_text:
+        text = event.display_text
+        if text and not self._panel.answered(text, event.request_id, event.name):
             return []
-        self._panel.answered(event.display_text, event.request_id)
+        self._panel.front.answered(event, self._language)
+        if not text:
+            return []
         if not self._fresh(event.request_id):
             return []
-        return [Say(event.display_text, event.lang or self._language, event.request_id or "")]
+        return [Say(text, event.lang or self._language, event.request_id or "")]
 
     def _fresh(self, request_id: str | None) -> bool:
         """Whether whoever asked this is still there to hear the answer."""
@@ -315,36 +324,44 @@ class Behaviour:
         else:
             was_lost = self.lost.pop(key, None) is not None
             effects.append(Note("info", f"{fact.kind} {'back' if was_lost else 'found'}", {"device": fact.name}))
-        if self._session is not None and self._report_at is not None:
-            self._report_at = min(self._report_at, now + _CHANGE_SECONDS)
+        self._report_soon(now)
         return effects
 
     def _tick(self, now: float) -> list[Effect]:
-        effects: list[Effect] = self._end_visit() if self._visits.over(now) else []
+        effects = self._wishes.tick(now)
+        if self._visits.over(now):
+            effects += self._end_visit()
         if self._report_at is not None and now >= self._report_at:
-            effects += self._report(now, "ready")
-        for request_id, wish in list(self._wishes.items()):
-            if now >= wish.until:
-                del self._wishes[request_id]
-                effects.append(_still_kept(wish, request_id))
+            effects += self._report(now)
         return effects
 
     def _stopping(self) -> list[Effect]:
-        effects = self._panel.stopped()
-        effects += [_still_kept(wish, request_id) for request_id, wish in self._wishes.items()]
-        self._wishes.clear()
+        self._stopped = True
+        effects = [*self._panel.stopped(), *self._wishes.stop()]
         if self._session is not None and self._status.emit and not self.status_denied:
             effects.append(Report(self._session, "stopping"))
         return effects
 
     # -- what others are told
 
-    def _report(self, now: float, state: str) -> list[Effect]:
+    def _report(self, now: float) -> list[Effect]:
         if self._session is None or not self._status.emit or self.status_denied:
             return []
         # Spread over a tenth of the time, so that a fleet that came up together does not report together.
         self._report_at = now + self._status.every_seconds * (1 + self._chance() / 10)
-        return [Report(self._session, state)]
+        return [Report(self._session, "")]
+
+    def _report_soon(self, now: float) -> None:
+        if self._report_at is not None:
+            self._report_at = min(self._report_at, now + _CHANGE_SECONDS)
+
+    def _tell(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for ending in self.delivery.endings:
+            effects += [*self._ended(ending, now), *self._wishes.ended(ending, now)]
+        self.delivery.endings.clear()
+        self._panel.hub_trouble(self.delivery.hub_trouble)
+        return effects + self._panel.changes(now)
 
     def _ended(self, ending: Ending, now: float) -> list[Effect]:
         parcel, outcome = ending.parcel, ending.outcome
@@ -355,15 +372,7 @@ class Behaviour:
             effects.append(Note("info", f"{parcel.kind} {outcome}", fields))
         if not self._visits.stranger(parcel.request_id):
             effects += self._panel.ended(ending, now, fresh=age(parcel.made, self._stamps()) < _FRESH_SECONDS)
-        wish = self._wishes.pop(parcel.request_id, None)
-        if wish:
-            answer = {"ok": outcome is Outcome.DONE, "outcome": outcome.value, "request_id": parcel.request_id}
-            effects.append(Answer(wish.ticket, {**answer, "text": ending.text, "reason": ending.reason}))
         return effects
-
-
-def _still_kept(wish: _Wish, request_id: str) -> Answer:
-    return Answer(wish.ticket, {"ok": True, "outcome": "kept", "request_id": request_id})
 
 
 _ALLOW_STATUS = (

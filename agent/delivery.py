@@ -8,41 +8,30 @@ Noise frames are numbered, so the hub reads what we send in order and without ga
 sent after a parcel, it had that parcel too. Silence about a parcel is therefore worth a probe; a probe answered turns
 "lost?" into "the hub had it", and only then can waiting for the answer come to an end.
 
-The hub's denials carry no request id. One in flight alone owns a denial of its type; when several could own it nobody
-does: they are waited for, and what stays open is sent again alone, where the next denial has one owner.
+The hub's denials name nobody. While `denials` cannot tell whose one is, nothing new goes out; what stays open is sent
+again, alone.
 
-Pure: seconds come in as `now`, orders go out as effects; `Outcome`s are told through `Settle`.
+Pure: seconds come in as `now`, orders go out as effects; `Outcome`s are told through `Settle` and `endings`.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 
-from agent.effects import Drop, Effect, Fetch, Mark, ProbeSoon, Send, Settle
+from agent import flights
+from agent.backlog import Backlog
+from agent.denials import Denials
+from agent.effects import Drop, Effect, Mark, ProbeSoon, Send, Settle, TakeOffer
 from agent.events import Fetched
-from agent.hub.events import (
-    EVENT_INTENT_FAILURE,
-    EVENT_INTENT_UNMATCHED,
-    EVENT_OVOS_UTTERANCE_SPEAK,
-    EVENT_POLICY_DENIED,
-    EVENT_SPEAK,
-    EVENT_UTTERANCE_HANDLED,
-    ThalovantEvent,
-)
+from agent.flights import Flight
+from agent.hub.events import EVENT_POLICY_DENIED, ThalovantEvent
 from agent.hub.messages import BusMessage
 from agent.parcel import Outcome, Parcel, dated
 from agent.stamps import Stamp, age
 
-_BATCH = 64
-"""Parcels read from the store at a time: enough to keep any window full, little to hold in memory."""
 _REMEMBERED = 256
-"""Parcels that ended as unknown and may still be answered late."""
-_PASSING = frozenset({"backend_unavailable", "policy_error", "policy_chain_unavailable"})
-"""Denials that say something of the hub's state and nothing of the message (wire reference, hub-behaviour.md section
-3)."""
+"""Parcels that ended and of which the hub may still say something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +51,9 @@ class DeliveryTerms:
     disk_seconds: float = 2.0
     """Pause after the disk did not take the note that a parcel is about to be sent."""
     doubt_seconds: float = 2.0
-    """How long the parcels that may own one denial are waited for before they are sent again, alone."""
-
-
-@dataclass(slots=True)
-class _Flight:
-    parcel: Parcel
-    sent: float
-    spoken: list[str] = field(default_factory=list)
-    unmatched_at: float | None = None
-    probed: bool = False
-    proved: bool = False
-    """The hub answered a probe that was sent after the parcel: it had it."""
+    """After a denial whose owner is not certain: how long others' answers are waited for, which may tell."""
+    change_seconds: float = 10.0
+    """How long a change of carriers may take before sending goes on without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +73,20 @@ class Delivery:
     def __init__(self, terms: DeliveryTerms) -> None:
         self._terms = terms
         self._session: int | None = None
-        self._flights: OrderedDict[str, _Flight] = OrderedDict()
-        self._waiting: deque[Parcel] = deque()
-        self._cursor = 0
-        self._more = True  # the store may hold parcels from before this start
-        self._fetching = False
-        self._holding = False
-        self._paused_until = 0.0
-        self._alone = False
-        self._doubt_ends: float | None = None
-        self._unknown: OrderedDict[str, Parcel] = OrderedDict()
+        self._backlog = Backlog()
+        self._flights: OrderedDict[str, Flight] = OrderedDict()
+        self._ended: OrderedDict[str, Ending] = OrderedDict()
         self._perishing: dict[str, tuple[Parcel, float]] = {}
+        # The session.
+        self._denials = Denials()
+        self._denied_for = ""
+        self._doubt_ends: float | None = None
+        self._alone: set[str] = set()
+        self._paused_until = 0.0
+        self._offered = False
+        self._offer_ends: float | None = None
+        self.hub_trouble = ""
+        """Why the hub takes nothing at the moment, in its own words; empty while it does."""
         self.endings: list[Ending] = []
         """What ended since the caller last emptied this list."""
 
@@ -117,38 +100,39 @@ class Delivery:
     @property
     def waiting(self) -> bool:
         """Whether parcels that were read from the store wait for a link."""
-        return bool(self._waiting)
+        return len(self._backlog) > 0
 
     def fresh(self, request_id: str | None, stamp: Stamp, seconds: float) -> bool:
         """Whether what the hub says to this request is news to somebody still standing there; the hub's own words
         always are."""
-        flight = self._flights.get(request_id or "")
-        parcel = flight.parcel if flight else self._unknown.get(request_id or "")
+        name = request_id or ""
+        parcel = self._flights[name].parcel if name in self._flights else None
+        if parcel is None and name in self._ended:
+            parcel = self._ended[name].parcel
         return parcel is None or age(parcel.made, stamp) < seconds
 
     def deadline(self, now: float) -> float | None:
-        """The moment at which `tick` has something to do, or None. `now` in the same clock as ever."""
-        moments = []
+        """The moment at which `tick` or `pump` has something to do, or None. `now` in the same clock as ever."""
+        terms = self._terms
+        moments = [moment for moment in (self._doubt_ends, self._offer_ends) if moment is not None]
         for flight in self._flights.values():
-            if flight.proved or flight.spoken:  # else the link must speak first: it is up, or it is lost
-                moments.append(flight.sent + self._terms.answer_seconds)
+            if flight.proved or flight.answered:  # else the link must speak first: it is up, or it is lost
+                moments.append(flight.sent + terms.answer_seconds)
             if not flight.probed:
-                moments.append(flight.sent + self._terms.suspicious_seconds)
+                moments.append(flight.sent + terms.suspicious_seconds)
             if flight.unmatched_at is not None:
-                moments.append(flight.unmatched_at + self._terms.empty_seconds)
-        if self._doubt_ends is not None:
-            moments.append(self._doubt_ends)
+                moments.append(flight.unmatched_at + terms.empty_seconds)
         if self._paused_until > now:
             moments.append(self._paused_until)
         moments += [ends for name, (_, ends) in self._perishing.items() if name not in self._flights]
         return min(moments, default=None)
 
-    # -- what happens
+    # -- the store
 
     def stored(self, parcel: Parcel, now: float) -> None:
-        """The parcel was added to the store. A press is watched, so that it ends on time with no link to end it."""
-        self._more = True
-        if not parcel.replay:
+        """The parcel was added to the store. A wish is watched, so that it ends on time with no link to end it."""
+        self._backlog.added()
+        if not _lasting(parcel):
             self._perishing[parcel.request_id] = (parcel, now + parcel.lifetime)
 
     def not_stored(self, request_id: str) -> None:
@@ -157,54 +141,51 @@ class Delivery:
 
     def not_read(self) -> None:
         """The store could not be read: ask again when there is reason to."""
-        self._fetching = False
+        self._backlog.not_read()
 
     def not_sent(self, message: BusMessage, now: float) -> None:
         """The message stayed here, since the disk did not take what had to be noted before it: it goes first again."""
         flight = self._flights.get(message.request_id or "")
         if flight is not None:
-            self._put_back(flight, attempted=False)
+            self._put_back(flight, attempted=flight.parcel.attempted)
             self._paused_until = now + self._terms.disk_seconds
 
     def fetched(self, event: Fetched) -> None:
         """The store's answer: the oldest parcels that were behind the cursor."""
-        self._fetching = False
-        self._more = not event.last
-        for parcel in event.parcels:
-            self._cursor = max(self._cursor, parcel.sequence)
-            if parcel.request_id not in self._flights:
-                self._waiting.append(parcel)
+        self._backlog.fetched(event)
+
+    # -- the link
 
     def link_up(self, session: int) -> None:
         """The link has a session; from now on parcels go out on it."""
         self._session = session
-        self._holding = False
+        self._denials.session_began()
+        self._doubt_ends = self._offer_ends = None
+        self._offered = False
         self._paused_until = 0.0
 
     def link_down(self) -> list[Effect]:
         """The session ended: what may be sent again waits for the next one, of the rest nothing is known."""
-        self._session = None
-        self._doubt_ends = None
+        self._session = self._doubt_ends = None
+        self._alone.clear()
+        self.hub_trouble = ""
         effects: list[Effect] = []
-        for flight in reversed(list(self._flights.values())):
-            if flight.spoken or flight.unmatched_at is not None:
-                # The hub had it and said something; only its last word was lost with the link.
-                effects += self._end(flight, Outcome.DONE if flight.spoken else Outcome.UNANSWERED)
+        back: list[Flight] = []
+        for flight in list(self._flights.values()):
+            if flight.answered:
+                # Only the hub's last word was lost with the link.
+                effects += self._end(flight, flight.outcome)
             elif flight.parcel.replay:
-                self._waiting.appendleft(replace(flight.parcel, attempted=True))
+                back.append(flight)
             else:
                 effects += self._end(flight, Outcome.UNKNOWN, "the link was lost before the hub answered")
-        self._flights.clear()
+        for flight in reversed(back):
+            self._put_back(flight)
         return effects
 
     def hold(self) -> None:
-        """Send nothing new until the link has changed carriers."""
-        self._holding = True
-
-    @property
-    def drained(self) -> bool:
-        """Whether a change of carriers loses and repeats nothing."""
-        return self._holding and not self._flights
+        """Send nothing new until the link has changed carriers, which it is told to once nothing is in flight."""
+        self._offered = True
 
     def proved(self, asked: float) -> None:
         """The hub answered the probe that left at `asked`. What left later needs another one."""
@@ -216,22 +197,21 @@ class Delivery:
         """Settle what the event answers. Events about other things are no concern of delivery."""
         if event.name == EVENT_POLICY_DENIED:
             return self._denied(event, now)
-        request_id = event.request_id
-        if request_id is None:
+        request_id, meaning = event.request_id, flights.heard(event)
+        if request_id is None or meaning is None:
             return []
+        self.hub_trouble = ""
+        effects: list[Effect] = []
         flight = self._flights.get(request_id)
         if flight is None:
-            return self._late(event, request_id)
-        if event.name in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK):
-            if event.display_text:
-                flight.spoken.append(event.display_text)
-        elif event.name in (EVENT_INTENT_UNMATCHED, EVENT_INTENT_FAILURE):
-            if flight.unmatched_at is None:
-                flight.unmatched_at = now
-        elif event.name == EVENT_UTTERANCE_HANDLED:
-            unanswered = flight.unmatched_at is not None and not flight.spoken
-            return self._end(flight, Outcome.UNANSWERED if unanswered else Outcome.DONE)
-        return []
+            effects += self._late(request_id, meaning, event.display_text)
+        elif (outcome := flight.hear(event, now)) is not None:
+            effects += self._end(flight, outcome)
+        for name in self._denials.answered(request_id, self._deniable()):
+            effects += self._end(self._flights[name], Outcome.REFUSED, self._denied_for)
+        return effects
+
+    # -- what time brings
 
     def tick(self, now: float) -> list[Effect]:
         """Carry out what is due."""
@@ -239,122 +219,136 @@ class Delivery:
         for flight in list(self._flights.values()):
             silent = now - flight.sent
             if flight.unmatched_at is not None and now - flight.unmatched_at >= self._terms.empty_seconds:
-                effects += self._end(flight, Outcome.DONE if flight.spoken else Outcome.UNANSWERED)
-            elif silent >= self._terms.answer_seconds and flight.spoken:
-                effects += self._end(flight, Outcome.DONE)
-            elif silent >= self._terms.answer_seconds and flight.proved:
-                effects += self._end(flight, Outcome.UNKNOWN, "the hub took it and never answered")
+                effects += self._end(flight, flight.outcome)
+            elif silent >= self._terms.answer_seconds and (flight.proved or flight.answered):
+                reason = "" if flight.answered else "the hub took it and never answered"
+                effects += self._end(flight, flight.outcome, reason)
             elif silent >= self._terms.suspicious_seconds and not flight.probed:
                 flight.probed = True
                 effects.append(ProbeSoon())
-        if self._doubt_ends is not None and (now >= self._doubt_ends or not self._flights):
+        if self._doubt_ends is not None and (now >= self._doubt_ends or not self._deniable()):
             self._doubt_ends = None
-            for flight in reversed(list(self._flights.values())):
+            for name in reversed(self._deniable()):
+                flight = self._flights[name]
                 if flight.parcel.replay:
+                    self._alone.add(name)
                     self._put_back(flight)
                 else:
                     effects += self._end(flight, Outcome.UNKNOWN, "the hub denied one of several, and not by name")
+        if self._offer_ends is not None and now >= self._offer_ends:
+            self._offered, self._offer_ends = False, None
         return effects
 
     def pump(self, now: float, stamp: Stamp) -> list[Effect]:
         """Send what may go now, and ask the store for more when it may have some."""
         effects: list[Effect] = []
-        if self._session is None or self._holding or self._doubt_ends is not None or now < self._paused_until:
+        if self._session is None or self._doubt_ends is not None or now < self._paused_until:
             return effects
-        room = 1 if self._alone else self._terms.in_flight
-        while self._waiting and len(self._flights) < room:
-            effects += self._send(self._waiting.popleft(), now, stamp)
-        if not self._waiting:
-            if self._alone and not self._flights:
-                self._alone = False
-            if self._more and not self._fetching:
-                self._fetching = True
-                effects.append(Fetch(self._cursor, _BATCH))
-        return effects
+        if self._offered:
+            if not self._flights and self._offer_ends is None:
+                self._offer_ends = now + self._terms.change_seconds
+                effects.append(TakeOffer())
+            return effects
+        while len(self._backlog) > 0 and len(self._flights) < (1 if self._alone else self._terms.in_flight):
+            effects += self._send(self._backlog.take(), now, stamp)
+        return [*effects, *self._backlog.fetch()]
 
     # -- how it is done
 
     def _send(self, parcel: Parcel, now: float, stamp: Stamp) -> list[Effect]:
         assert self._session is not None
-        if age(parcel.made, stamp) >= parcel.lifetime:
-            return self._finish(parcel, Outcome.EXPIRED, "it waited too long for the hub")
-        effects: list[Effect] = []
-        if not parcel.replay:
-            if parcel.attempted:
-                return self._finish(parcel, Outcome.UNKNOWN, "it was on its way when the device stopped")
-            effects.append(Mark(parcel.request_id))
-        self._flights[parcel.request_id] = _Flight(replace(parcel, attempted=True), now)
+        if parcel.attempted and not parcel.replay:
+            return self._finish(parcel, Outcome.UNKNOWN, "it was on its way when the device stopped")
+        if _over(parcel, stamp):
+            return self._too_late(parcel)
+        effects: list[Effect] = [] if parcel.replay else [Mark(parcel.request_id)]
+        self._flights[parcel.request_id] = Flight(parcel, now)
+        self._denials.sent(parcel.request_id)
         return [*effects, Send(dated(parcel, stamp), self._session)]
 
-    def _end(self, flight: _Flight, outcome: Outcome, reason: str = "") -> list[Effect]:
-        self._flights.pop(flight.parcel.request_id, None)
+    def _put_back(self, flight: Flight, *, attempted: bool = True) -> None:
+        parcel = replace(flight.parcel, attempted=attempted)
+        del self._flights[parcel.request_id]
+        self._backlog.put_back(parcel)
+        if parcel.request_id in self._perishing:
+            self._perishing[parcel.request_id] = (parcel, self._perishing[parcel.request_id][1])
+
+    def _end(self, flight: Flight, outcome: Outcome, reason: str = "") -> list[Effect]:
+        del self._flights[flight.parcel.request_id]
         return self._finish(flight.parcel, outcome, reason, " ".join(flight.spoken))
 
     def _finish(self, parcel: Parcel, outcome: Outcome, reason: str = "", text: str = "") -> list[Effect]:
+        ending = Ending(parcel, outcome, reason, text)
         self._perishing.pop(parcel.request_id, None)
-        if outcome is Outcome.UNKNOWN:
-            self._unknown[parcel.request_id] = parcel
-            while len(self._unknown) > _REMEMBERED:
-                self._unknown.popitem(last=False)
-        self.endings.append(Ending(parcel, outcome, reason, text))
+        self._alone.discard(parcel.request_id)
+        self._ended[parcel.request_id] = ending
+        while len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+        self.endings.append(ending)
         if not parcel.replay and outcome not in (Outcome.REFUSED, Outcome.UNKNOWN):
             return [Drop(parcel.request_id)]  # a wish of a moment that is over, and no row of it may speak of a doubt
         return [Settle(parcel.request_id, outcome, reason)]
 
-    def _put_back(self, flight: _Flight, *, attempted: bool = True) -> None:
-        self._flights.pop(flight.parcel.request_id, None)
-        self._waiting.appendleft(replace(flight.parcel, attempted=attempted))
+    def _too_late(self, parcel: Parcel) -> list[Effect]:
+        if parcel.attempted:
+            return self._finish(parcel, Outcome.UNKNOWN, "it was sent, and its time ran out without an answer")
+        return self._finish(parcel, Outcome.EXPIRED, "it waited too long for the hub")
 
     def _expire(self, now: float) -> list[Effect]:
-        """End what waited too long with no link to end it; presses only, a code lives for days."""
+        """End the wishes that waited too long with no link to end them."""
         effects: list[Effect] = []
         for request_id, (parcel, ends) in list(self._perishing.items()):
             if now >= ends and request_id not in self._flights:
-                self._waiting = deque(other for other in self._waiting if other.request_id != request_id)
-                effects += self._finish(parcel, Outcome.EXPIRED, "it waited too long for the hub")
+                self._backlog.withdraw(request_id)
+                effects += self._too_late(parcel)
         return effects
 
-    def _late(self, event: ThalovantEvent, request_id: str) -> list[Effect]:
-        """An answer to what was given up as unknown: better known late than never."""
-        parcel = self._unknown.get(request_id)
-        if parcel is None or event.name not in (EVENT_SPEAK, EVENT_OVOS_UTTERANCE_SPEAK, EVENT_UTTERANCE_HANDLED):
-            return []
-        del self._unknown[request_id]
-        return self._finish(parcel, Outcome.DONE, text=event.display_text)
+    def _late(self, request_id: str, outcome: Outcome, text: str) -> list[Effect]:
+        """An answer to what waits to be sent again, or was given up as unknown: better known late than never."""
+        parcel = self._backlog.withdraw(request_id)
+        ended = self._ended.get(request_id)
+        if parcel is None and ended is not None and ended.outcome is Outcome.UNKNOWN:
+            parcel = ended.parcel
+        return self._finish(parcel, outcome, text=text) if parcel is not None else []
 
     def _denied(self, event: ThalovantEvent, now: float) -> list[Effect]:
-        owners = self._owners(event)
-        if not owners:
+        reason = flights.reason(event.data)
+        candidates = self._deniable()
+        if event.request_id is not None:
+            owners = [name for name in candidates if name == event.request_id]
+            self._denials.answered(event.request_id)
+        elif any(self._flights[name].parcel.message.type == event.data.get("denied_type") for name in candidates):
+            owners = self._denials.denied(candidates)
+            if not owners:
+                self._doubt_ends = now + self._terms.doubt_seconds
+                self._denied_for = reason
+        else:
             return []
-        passing = str(event.data.get("code") or "") in _PASSING
+        passing = flights.passing(event)
         if passing:
             self._paused_until = now + self._terms.passing_seconds
-        if len(owners) > 1:
-            self._alone = True
-            if self._doubt_ends is None:
-                self._doubt_ends = now + self._terms.doubt_seconds
-            return []
-        if passing:
-            # The hub says itself that nothing was forwarded, so even a press may go out once more.
-            self._put_back(owners[0], attempted=False)
-            return []
-        return self._end(owners[0], Outcome.REFUSED, _reason(event.data))
+            self.hub_trouble = reason
+        effects: list[Effect] = []
+        for name in reversed(owners):
+            if passing:
+                # The hub says itself that nothing was forwarded, so even a press may go out once more.
+                self._put_back(self._flights[name], attempted=False)
+            else:
+                effects += self._end(self._flights[name], Outcome.REFUSED, reason)
+        return effects
 
-    def _owners(self, event: ThalovantEvent) -> list[_Flight]:
-        """The flights that the denial may be about; one of them is certain, several are a doubt."""
-        if event.request_id is not None:
-            named = self._flights.get(event.request_id)
-            return [named] if named else []
-        denied = event.data.get("denied_type")
-        return [
-            flight
-            for flight in self._flights.values()
-            # A flight the hub already spoke to was not denied.
-            if flight.parcel.message.type == denied and not flight.spoken and flight.unmatched_at is None
-        ]
+    def _deniable(self) -> list[str]:
+        """What a denial that comes now may be about: in flight, and not answered."""
+        return [name for name, flight in self._flights.items() if not flight.answered]
 
 
-def _reason(data: Mapping[str, Any]) -> str:
-    """The hub's own words for a denial, else its code."""
-    words: Iterable[Any] = (data.get("reason"), data.get("code"))
-    return next((" ".join(word.split()) for word in words if isinstance(word, str) and word.strip()), "denied")
+def _lasting(parcel: Parcel) -> bool:
+    """Whether somebody counts on it after they have left: a code was read off a thing, anything else was wished."""
+    return parcel.kind == "code"
+
+
+def _over(parcel: Parcel, now: Stamp) -> bool:
+    """Whether its time is over. A wish ends with the boot it was made in, however little the clocks can prove."""
+    if not _lasting(parcel) and parcel.made.boot != now.boot:
+        return True
+    return age(parcel.made, now) >= parcel.lifetime

@@ -140,6 +140,7 @@ class Report:
 
     session: int
     state: str
+    """What the device is about to do, "stopping"; empty for how it is."""
 
 
 @dataclass(frozen=True, slots=True)

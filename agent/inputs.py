@@ -87,6 +87,10 @@ class Inputs:
         )
         return self._parcel("code", message, request_id, scanner.name)
 
+    def forget(self, parcel: Parcel) -> None:
+        """The parcel was not accepted: when its code is read once more, that is no repeat."""
+        self._last_read.pop(parcel.origin, None)
+
     def press(self, fact: ButtonPressed) -> Parcel:
         """The parcel for a gesture."""
         action = self._actions[fact.button, fact.gesture]

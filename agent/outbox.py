@@ -87,7 +87,8 @@ class Outbox:
         try:
             db = store_file.open_store(self._path)
             rows = db.execute("SELECT request_id, sequence, bytes FROM parcels WHERE outcome IS NULL").fetchall()
-            self._next = (db.execute("SELECT max(sequence) FROM parcels").fetchone()[0] or 0) + 1
+            # Never back while the process lives: whoever reads on remembers a place.
+            self._next = max(self._next, (db.execute("SELECT max(sequence) FROM parcels").fetchone()[0] or 0) + 1)
             self._dead = db.execute("SELECT count(*) FROM parcels WHERE outcome IS NOT NULL").fetchone()[0]
         except sqlite3.Error as error:
             raise OutboxError(_why(error, self._path)) from error

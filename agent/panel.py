@@ -13,6 +13,7 @@ from agent import inputs
 from agent.delivery import Ending
 from agent.effects import Effect, Rest, Show, ShowPage, Signal
 from agent.front import Front
+from agent.hub.events import EVENT_SPEAK
 from agent.hub.protocol.causes import Cause
 from agent.page.state import PageState, Trouble
 from agent.parcel import Outcome, Parcel
@@ -54,13 +55,16 @@ class Panel:
         """What is missing now, by kind and name, with the reason."""
         self._screen = Screen(answer=self._words.say(Word.READY))
         self._answering: str | None = None
+        self._last_words = ("", "")
         self._last_input: str | None = None
         self._link_trouble = self._words.say(Word.CONNECTING)
+        self._needs_person = False
+        self._hub_trouble = ""
         self._quiet_until: float | None = None
         self._identity_trouble = ""
         self._store_trouble = ""
         self._shown: Screen | None = None
-        self._resting = ""
+        self._resting: str | None = ""
         self._stopped = False
 
     def deadline(self) -> float | None:
@@ -98,16 +102,23 @@ class Panel:
             self._show_input(inputs.title(ending.parcel), self._words.say(word, reason=ending.reason))
         return [Signal(signal)] if outcome.kept or fresh else []
 
-    def answered(self, text: str, request_id: str | None) -> None:
-        """The hub said something. The fragments of one answer stand together; another answer takes their place."""
+    def answered(self, text: str, request_id: str | None, name: str = EVENT_SPEAK) -> bool:
+        """The hub said something, in an event of this name; whether it is new. The fragments of one answer stand
+        together; another answer takes their place."""
         together = request_id is not None and request_id == self._answering
-        self._answering = request_id
+        last_name, last_text = self._last_words
+        # Hubs send the same speech under an old name and a new one.
+        if text == last_text and request_id == self._answering and (together or name != last_name):
+            return False
+        self._answering, self._last_words = request_id, (name, text)
         self._screen = replace(self._screen, answer=f"{self._screen.answer} {text}" if together else text)
+        return True
 
     def clear(self) -> None:
         """Nobody is being served: nothing of the last person stays to be seen."""
         self.front.clear()
         self._answering = self._last_input = None
+        self._last_words = ("", "")
         self._screen = Screen(answer=self._words.say(Word.READY))
 
     def _show_input(self, title: str, status: str) -> None:
@@ -131,12 +142,18 @@ class Panel:
             self._quiet_until = now + _GRACE_SECONDS
         self.front.link_lost(cause)
         self._link_trouble = self._words.say(Word.NO_LINK, reason=self._words.cause(cause))
+        self._needs_person = cause.needs_person
 
     def link_works(self) -> None:
         """There is a link."""
         self.front.link_works()
         self._link_trouble = ""
+        self._needs_person = False
         self._quiet_until = None
+
+    def hub_trouble(self, reason: str) -> None:
+        """Why the hub takes nothing though it is there; "" while it does."""
+        self._hub_trouble = self._words.say(Word.HUB_WAITS, reason=reason) if reason else ""
 
     # -- telling
 
@@ -146,7 +163,8 @@ class Panel:
             self._quiet_until = None
         effects: list[Effect] = []
         link_trouble = self._link_trouble if self._quiet_until is None else ""
-        resting = "attention" if self._identity_trouble else "offline" if link_trouble else ""
+        attention = self._identity_trouble or self._store_trouble or self._needs_person
+        resting = "attention" if attention else "offline" if link_trouble else ""
         if resting != self._resting:
             self._resting = resting
             effects.append(Rest(resting))
@@ -163,12 +181,13 @@ class Panel:
 
     def tell_again(self) -> None:
         """What was told last may not have come through: `changes` repeats it."""
-        self._shown = self._page_shown = None
+        self._shown = self._page_shown = self._resting = None
 
     def stopped(self) -> list[Effect]:
         """The device goes out of service."""
         self._screen = self._shown = Screen(answer=self._words.say(Word.STOPPED))
-        self._link_trouble = self._identity_trouble = self._store_trouble = self._resting = ""
+        self._link_trouble = self._hub_trouble = self._identity_trouble = self._store_trouble = self._resting = ""
+        self._needs_person = False
         self.lost.clear()
         self.front.clear()
         self._stopped = True
@@ -193,6 +212,8 @@ class Panel:
             return self._words.say(Word.NOT_SAVED, reason=self._store_trouble)
         if self._identity_trouble or link_trouble:
             return self._identity_trouble or link_trouble
+        if self._hub_trouble:
+            return self._hub_trouble
         return next(
             (self._words.say(Word.LOST, name=name, reason=reason) for (_, name), reason in self.lost.items()), ""
         )

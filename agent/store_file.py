@@ -43,6 +43,8 @@ CREATE TABLE parcels (
 """
 _INDEX = "CREATE INDEX dead ON parcels (sequence) WHERE outcome IS NOT NULL"
 _INSERT = f"INSERT INTO parcels ({', '.join(salvage.COLUMNS)}) VALUES ({', '.join('?' * len(salvage.COLUMNS))})"
+_MOST_ROWS = 1 << 40
+"""More rows than a card can take in its life; a number beyond is damage."""
 _LOG = "-wal"
 _FILES = ("", _LOG, "-shm")
 
@@ -183,12 +185,26 @@ def _rebuild(path: Path, salvaged: Path, rows: Sequence[dict[str, Any]]) -> None
         db.execute("PRAGMA page_size=4096")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("BEGIN IMMEDIATE")
-        _fill(db, [{**row, "sequence": sequence} for sequence, row in enumerate(rows, 1)])
+        _fill(db, _in_their_places(rows))
         db.execute("COMMIT")
     finally:
         db.close()
     os.rename(new, salvaged)
     flush_directory(path.parent)
+
+
+def _in_their_places(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows under their old numbers, since a running agent remembers how far it has read; a number that was damaged
+    is replaced by one behind all others."""
+    placed: dict[int, dict[str, Any]] = {}
+    lost: list[dict[str, Any]] = []
+    for row in rows:
+        if 0 < row["sequence"] < _MOST_ROWS and row["sequence"] not in placed:
+            placed[row["sequence"]] = row
+        else:
+            lost.append(row)
+    end = max(placed, default=0)
+    return [*placed.values(), *({**row, "sequence": end + number} for number, row in enumerate(lost, 1))]
 
 
 def _exchange(path: Path, salvaged: Path) -> Path:

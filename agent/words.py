@@ -35,6 +35,7 @@ class Word(StrEnum):
     CONNECTING = "connecting"
     LOST = "lost"
     NO_IDENTITY = "no identity"
+    HUB_WAITS = "hub waits"
     STOPPED = "stopped"
     BUSY = "busy"
 
@@ -59,6 +60,7 @@ _ENGLISH: Mapping[Word, str] = {
     Word.CONNECTING: "Connecting",
     Word.LOST: "{name} does not respond: {reason}",
     Word.NO_IDENTITY: "This device has no identity yet: {reason}",
+    Word.HUB_WAITS: "The hub takes nothing at the moment: {reason}",
     Word.STOPPED: "Out of service",
     Word.BUSY: "Too much at once, please try again",
 }
@@ -83,6 +85,7 @@ _GERMAN: Mapping[Word, str] = {
     Word.CONNECTING: "Verbindung wird aufgebaut",
     Word.LOST: "{name} antwortet nicht: {reason}",
     Word.NO_IDENTITY: "Dieses Gerät hat noch keine Identität: {reason}",
+    Word.HUB_WAITS: "Der Hub nimmt gerade nichts an: {reason}",
     Word.STOPPED: "Außer Betrieb",
     Word.BUSY: "Zu viel auf einmal, bitte noch einmal",
 }

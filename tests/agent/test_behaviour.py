@@ -321,20 +321,21 @@ def test_a_better_carrier_is_taken_when_nothing_is_on_its_way(device):
 
 
 def test_the_device_reports_when_it_comes_up_and_now_and_then(device):
-    assert of(Report, device.up()) == [Report(1, "ready")]
+    assert of(Report, device.up()) == [Report(1, "")]
     due = device.behaviour.deadline(device.now)
     assert due == 100.0 + 300.0 * 1.05
-    assert of(Report, device.at(due)) == [Report(1, "ready")]
+    assert of(Report, device.at(due)) == [Report(1, "")]
 
 
-def test_a_hub_that_denies_the_report_is_told_of_once_and_left_alone(device):
+def test_a_hub_that_denies_the_report_is_told_of_once_and_asked_once_a_session(device):
     device.up()
     device.scan()
     orders = device.said("hive.policy.denied", denied_type=EVENT_STATUS)
     assert len(of(Note, orders)) == 1
     assert of(Settle, orders) == [], "the scan in flight was not meant"
     assert of(Note, device.said("hive.policy.denied", denied_type=EVENT_STATUS)) == []
-    assert of(Report, device.feed(LinkUp(2, "mqtt"))) == []
+    assert device.behaviour.status_denied
+    assert of(Report, device.feed(LinkUp(2, "mqtt"))) == [Report(2, "")], "its operator may have allowed it since"
 
 
 def request(**changes):
