@@ -26,6 +26,8 @@ _ERRNO = {
     errno.EPIPE: Cause.DROPPED,
 }
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_CERT_NOT_YET_VALID of OpenSSL
+_PROXY_ERRORS = frozenset({"ProxyError", "WebSocketProxyException"})
+_NONSENSE_ERRORS = frozenset({"WebSocketException", "WebSocketProtocolException", "WebSocketPayloadException"})
 _NAMES = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
@@ -35,6 +37,8 @@ def cause_of(error: BaseException, *, wall: float | None = None) -> Cause:
         cause = _cause(each, time.time() if wall is None else wall)
         if cause is not None:
             return cause
+    if any(type(each).__name__ in _PROXY_ERRORS for each in _chain(error)):
+        return Cause.NO_ROUTE
     return Cause.DROPPED
 
 
@@ -75,8 +79,10 @@ def _cause(error: BaseException, wall: float) -> Cause | None:
         return Cause.TLS
     if isinstance(error, socket.gaierror):
         return Cause.DNS
-    if type(error).__name__ in {"NameResolutionError", "WebSocketAddressException"}:
-        return Cause.DNS
+    if isinstance(error, UnicodeError) or type(error).__name__ in {"NameResolutionError", "WebSocketAddressException"}:
+        return Cause.DNS  # UnicodeError: what cannot be a name, such as a..b
+    if type(error).__name__ in _NONSENSE_ERRORS:
+        return Cause.PROTOCOL
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
         return Cause.NO_ANSWER
     if isinstance(error, OSError):
@@ -90,14 +96,15 @@ def local_network_cause(
     """What is wrong on this side of the cable, for a target that is not this machine itself; None when nothing seems to
     be.
 
-    An interface with a carrier is needed, and a way out: a default route of either family.
+    An interface with a carrier is needed, and on it an address from the network, seen by the route that comes with
+    one. Not a default route: a hub may stand in a network that leads nowhere else.
     """
-    if _is_loopback(host):
+    if _is_loopback(host) or not sysfs.is_dir():
         return None
-    names = [path.name for path in sysfs.iterdir() if path.name != "lo"] if sysfs.is_dir() else []
-    if not any(_read(sysfs / name / "carrier") == "1" for name in names):
+    connected = {path.name for path in sysfs.iterdir() if path.name != "lo" and _read(path / "carrier") == "1"}
+    if not connected:
         return Cause.NO_CARRIER
-    if not (_has_default_route(routes / "route") or _has_default_route6(routes / "ipv6_route")):
+    if not connected & (_routed(routes / "route") | _routed6(routes / "ipv6_route")):
         return Cause.NO_ADDRESS
     return None
 
@@ -118,11 +125,14 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _has_default_route(path: Path) -> bool:
-    rows = (line.split() for line in _read(path).splitlines()[1:])
-    return any(row[1] == "00000000" for row in rows if len(row) > 1)
+def _routed(path: Path) -> set[str]:
+    """The interfaces with an IPv4 route; none by 169.254/16, which a machine gives itself when nobody answers."""
+    routes = [line.split()[:2] for line in _read(path).splitlines()[1:]]
+    alone = {name for name, target in routes if target == "0000FEA9"}
+    return {name for name, target in routes if target != "0000FEA9" and not (name in alone and target == "00000000")}
 
 
-def _has_default_route6(path: Path) -> bool:
+def _routed6(path: Path) -> set[str]:
+    """The interfaces with an IPv6 route beyond the link-local and multicast ones, which every interface has."""
     rows = (line.split() for line in _read(path).splitlines())
-    return any(row[0] == "0" * 32 and row[1] == "00" and row[9] != "lo" for row in rows if len(row) > 9)
+    return {row[9] for row in rows if len(row) > 9 and not row[0].startswith(("fe8", "ff"))}

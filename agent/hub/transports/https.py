@@ -30,6 +30,7 @@ _POLL_QUICK = 0.1
 _POLL_IDLE = 1.0
 _QUICK_FOR = 5.0
 """Seconds after traffic in which an answer is likely."""
+_TEXT_EVERY = 5.0
 _GONE = ("not connected", "no noise session")
 _REPLICA = "hivemind_http_replica"
 """The one cookie that goes back: it leads to the listener that holds the session."""
@@ -48,6 +49,7 @@ class HttpsTransport:
         session of this key, and has to be told that it is over."""
         self._affinity = {} if affinity is None else affinity
         self._base = base.rstrip("/")
+        self._access_key = access_key
         token = base64.b64encode(f"{user_agent}:{access_key}".encode()).decode()
         self._query = {"authorization": token}
         self._user_agent = user_agent
@@ -56,6 +58,7 @@ class HttpsTransport:
         self._connected = False
         self._sealed = False
         self._next_poll = 0.0
+        self._next_text = 0.0
         self._quick_until = 0.0
 
     def open(self, timeout: float) -> None:
@@ -64,6 +67,10 @@ class HttpsTransport:
         hide_queries()
         self._session = requests.Session()
         self._session.headers["User-Agent"] = self._user_agent
+        # What the environment says is asked once: requests would ask at every poll, and look into ~/.netrc for a
+        # password to send along.
+        self._session.trust_env = False
+        self._session.proxies.update(requests.utils.get_environ_proxies(self._base))
         if (path := authorities()) is not None:
             self._session.verify = path
         # A hub that still holds the connection of a crashed client answers 200 and says no HELLO.
@@ -113,20 +120,24 @@ class HttpsTransport:
     # -- how it is done
 
     def _poll(self) -> None:
-        for path, member in self._queues():
-            answer = self._ask("GET", path)
-            items = answer.get(member)
-            for item in items if isinstance(items, list) else ():
-                self._frames.append(_sealed(item) if member == "b64_messages" else str(item))
-        now = time.monotonic()
+        sealed = self._drain("get_binary_messages", "b64_messages")
+        # The text queue carries the negotiation alone. Asked second and read first: nothing sealed overtakes it. Later
+        # there is only a HELLO in it, when the session has become another's.
+        texts: list[str] = []
+        if not self._sealed or time.monotonic() >= self._next_text:
+            self._next_text = time.monotonic() + _TEXT_EVERY
+            texts = self._drain("get_messages", "messages")
+        self._frames += [*texts, *map(_unpacked, sealed)]
         if self._frames:
             self._hasten()
+        now = time.monotonic()
         self._next_poll = now + (_POLL_QUICK if now < self._quick_until else _POLL_IDLE)
 
-    def _queues(self) -> tuple[tuple[str, str], ...]:
-        """The text queue carries the negotiation alone; what is sealed comes in the other one."""
-        text, sealed = ("get_messages", "messages"), ("get_binary_messages", "b64_messages")
-        return (sealed,) if self._sealed else (text, sealed)
+    def _drain(self, path: str, member: str) -> list[str]:
+        items = self._ask("GET", path).get(member)
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise CarrierFailed(Cause.PROTOCOL, "the hub sent something that is no list of frames")
+        return items
 
     def _hasten(self) -> None:
         now = time.monotonic()
@@ -180,19 +191,20 @@ class HttpsTransport:
         except ValueError:
             value = None
         error = str(value.get("error") or "") if isinstance(value, dict) else ""
+        error = error.replace(self._access_key, "<redacted>")
         if status in (401, 403):
             raise CarrierClosed(error, status=status, refused=True)
         if any(word in error.lower() for word in _GONE) or status == 409:
             raise CarrierClosed(error, status=status, gone=True)
-        if status >= 500:
+        if status >= 500 or (status >= 400 and value is None):
             raise CarrierFailed(Cause.SERVER, f"{Cause.SERVER.sentence} (HTTP {status}{f': {error}' if error else ''})")
         if not isinstance(value, dict) or error or status != 200:
             raise CarrierFailed(Cause.PROTOCOL, f"the hub answers HTTP {status}{f': {error}' if error else ''}")
         return value
 
 
-def _sealed(item: Any) -> bytes:
+def _unpacked(item: str) -> bytes:
     try:
-        return base64.b64decode(str(item), validate=True)
+        return base64.b64decode(item, validate=True)
     except (binascii.Error, ValueError):
         raise CarrierFailed(Cause.PROTOCOL, "the hub sent a frame that is no base64") from None

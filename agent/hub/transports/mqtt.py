@@ -98,7 +98,9 @@ class MqttTransport:
         client.max_inflight_messages_set(0)  # what is sent is the kernel's, not in a queue of paho's
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
+        # A message on any other topic, or on one that is no text, is nobody's.
+        client.message_callback_add(self._out, self._on_frame)
+        client.message_callback_add(self._status, self._on_status)
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         self._client = client
@@ -109,6 +111,9 @@ class MqttTransport:
             raw = client.socket()
             if isinstance(raw, socket.socket):
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except CarrierFailed:
+            self.abandon()
+            raise
         except Exception as error:  # noqa: BLE001 - paho lets through whatever the socket and TLS raise
             self.abandon()
             raise CarrierFailed(cause_of(error)) from None
@@ -149,8 +154,9 @@ class MqttTransport:
         deadline = time.monotonic() + timeout
         while client.want_write():
             # Reading too: a broker that waits for us to read takes nothing.
-            if not self._turn(deadline - time.monotonic()):
-                self._fail("the broker takes nothing")
+            self._turn(deadline - time.monotonic())
+            if client.want_write() and time.monotonic() >= deadline:
+                self._fail("the broker takes nothing", Cause.NO_ANSWER)
         self._check()
 
     def announce(self) -> None:
@@ -260,8 +266,8 @@ class MqttTransport:
             self.abandon()
             raise self._ended
 
-    def _fail(self, why: str) -> NoReturn:
-        self._ended = self._ended or CarrierFailed(Cause.DROPPED, why)
+    def _fail(self, why: str, cause: Cause = Cause.DROPPED) -> NoReturn:
+        self._ended = self._ended or CarrierFailed(cause, why)
         self.abandon()
         raise self._ended
 
@@ -282,15 +288,13 @@ class MqttTransport:
     def _on_subscribe(self, _client: Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
         self._subscribed = reasons
 
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.topic == self._status:
-            self._heard_status(message)
-        elif len(self._frames) < _MOST_FRAMES:
+    def _on_frame(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if len(self._frames) < _MOST_FRAMES:
             self._frames.append(bytes(message.payload))
         else:
             self._ended = CarrierFailed(Cause.PROTOCOL, "the hub sends more than this device can read")
 
-    def _heard_status(self, message: MQTTMessage) -> None:
+    def _on_status(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         if message.payload != b"offline" or message.retain:
             return
         if self._own_offlines > 0:
