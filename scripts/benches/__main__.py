@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib
 import importlib.util
 import json
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.benches.sheet import Sheet
+from tests.peers.agent import ROOT
 
 SHEETS = {
     "memory": "what a device takes, up and idle",
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(name: str, **options: float) -> Sheet:
     """One benchmark, in a folder that is removed."""
+    _compile()
     # A socket's path may have 107 characters: a checkout deep in a home has none to spare.
     folder = Path(tempfile.mkdtemp(prefix=f"thalovant-{name}-"))
     try:
@@ -64,6 +67,13 @@ def run(name: str, **options: float) -> Sheet:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return sheet
+
+
+def _compile() -> None:
+    """As installed packages are, the peer among them; a checkout compiles all of it at every start where
+    PYTHONDONTWRITEBYTECODE is set."""
+    for package in ("agent", "hardware"):
+        compileall.compile_dir(ROOT / package, quiet=1)
 
 
 def _other(name: str) -> Callable[[Sequence[str]], int] | None:
