@@ -79,6 +79,7 @@ def hub_link(
     from agent.hub.keyring import Keyring
     from agent.hub.link import Link
 
+    previous = state.previous_session
     names = state.names()
     caller = Caller(
         identity=identity,
@@ -92,7 +93,7 @@ def hub_link(
         protocols=config.hub.protocols,
         emit=emit,
         spawn=spawn,
-        in_doubt=not state.ended_well,
+        previous=previous,
         said_goodbye=state.said_goodbye,
     )
 

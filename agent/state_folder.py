@@ -19,6 +19,7 @@ from pathlib import Path
 from agent.hub import messages
 from agent.hub.errors import ThalovantError
 from agent.hub.files import flush_directory, replace_file
+from agent.hub.previous import Previous
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class DeviceNames:
 
 
 class StateFolder:
-    """The folder at `path`. One thread uses it, but for `said_goodbye` and `ended_well`, which are the link's."""
+    """The folder at `path`. One thread uses it, but for `said_goodbye` and `previous_session`, which are the link's."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -100,9 +101,11 @@ class StateFolder:
         return names
 
     @property
-    def ended_well(self) -> bool:
-        """Whether the hub was told goodbye at the end of the last session, and holds nothing of it."""
-        return (self.path / _GOODBYE).exists()
+    def previous_session(self) -> Previous:
+        """What became of the last session. To be asked before `names`, which a device without a session has not."""
+        if (self.path / _GOODBYE).exists():
+            return Previous.GOODBYE
+        return Previous.LOST if (self.path / _NAMES).exists() else Previous.NONE
 
     def said_goodbye(self, said: bool) -> None:
         """Note for the next start whether the hub was told goodbye. Raises nothing: being wrong costs a second."""

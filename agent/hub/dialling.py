@@ -30,6 +30,7 @@ from agent.hub.errors import (
 )
 from agent.hub.identity import ThalovantIdentity
 from agent.hub.keyring import Keyring
+from agent.hub.previous import Previous
 from agent.hub.protocol import wire
 from agent.hub.protocol.causes import Cause
 from agent.hub.protocol.closing import is_refusal
@@ -103,14 +104,13 @@ def dial(
     protocol: str,
     *,
     limits: Limits | None = None,
-    in_doubt: bool = True,
+    previous: Previous = Previous.LOST,
     stopped: Callable[[], bool] = lambda: False,
     wake: int = -1,
 ) -> Connection:
     """An established connection over `protocol`, heard to live. Takes at most about 25 s for each of KK and XX.
 
-    `in_doubt` False skips the second's pause of MQTT's opening, and is for a device whose last connection said goodbye.
-    `stopped` is asked whenever the descriptor `wake` becomes readable. Raises, each with a cause:
+    `previous` decides on the second's pause in MQTT's opening. `stopped` is asked whenever the descriptor `wake` becomes readable. Raises, each with a cause:
     ThalovantHubRefusedError, ThalovantClientKeyRejectedError, ThalovantHubKeyChangedError, ThalovantConnectionError for
     all that waiting may mend; ThalovantUnsupportedProtocolError and ThalovantIdentityError for what is wrong on this
     side.
@@ -119,20 +119,20 @@ def dial(
     force_xx, unheard = False, 0
     while True:
         try:
-            return attempt.run(force_xx=force_xx, in_doubt=in_doubt, patience=1 + unheard)
+            return attempt.run(force_xx=force_xx, previous=previous, patience=1 + unheard)
         except _KkFailedError as failed:
             if failed.node_id is not None:
                 caller.keyring.forget_psk(caller.identity, failed.node_id)
             log.debug("no session under KK; trying XX", extra={"protocol": protocol})
-            force_xx, in_doubt = True, True
+            force_xx, previous = True, Previous.LOST
         except _UnheardError:
             unheard += 1
             if unheard > 1:
                 raise ThalovantConnectionError("the hub does not answer", cause=Cause.HUB_SILENT) from None
-            in_doubt = True
+            previous = Previous.LOST
 
 
-def make_transport(caller: Caller, protocol: str, *, in_doubt: bool = True) -> Transport:
+def make_transport(caller: Caller, protocol: str, *, previous: Previous = Previous.LOST) -> Transport:
     """The carrier for `protocol`, not opened yet. Raises ThalovantUnsupportedProtocolError."""
     identity = caller.identity
     url = identity.address_for(protocol)
@@ -158,7 +158,7 @@ def make_transport(caller: Caller, protocol: str, *, in_doubt: bool = True) -> T
                 topic_base=broker.topic_base(),
                 qos=broker.qos,
                 client_id=caller.client_id,
-                in_doubt=in_doubt,
+                previous=previous,
             )
     raise ThalovantUnsupportedProtocolError(f"there is no protocol {protocol!r}; there are wss, https and mqtt")
 
@@ -176,9 +176,9 @@ class _Attempt:
         self._opened_at = 0.0
         self._hello_seconds = limits.hello
 
-    def run(self, *, force_xx: bool, in_doubt: bool, patience: int = 1) -> Connection:
+    def run(self, *, force_xx: bool, previous: Previous, patience: int = 1) -> Connection:
         self._hello_seconds = self._limits.hello * patience
-        transport = make_transport(self._caller, self._protocol, in_doubt=in_doubt)
+        transport = make_transport(self._caller, self._protocol, previous=previous)
         began = time.monotonic()
         try:
             established = self._negotiate(transport, force_xx=force_xx)

@@ -39,6 +39,7 @@ from agent.hub.link_events import HubSaid, HubSentBinary, LinkEvent, LinkOffer, 
 from agent.hub.link_report import LinkReport, LinkSnapshot
 from agent.hub.lookout import Lookout
 from agent.hub.messages import BusMessage
+from agent.hub.previous import Previous
 from agent.hub.protocol import wire
 from agent.hub.protocol.binary import Binary
 from agent.hub.protocol.causes import Cause
@@ -88,23 +89,23 @@ class Link:
         terms: Terms | None = None,
         pulse_terms: PulseTerms | None = None,
         chance: Callable[[], float] = random.random,
-        in_doubt: bool = True,
+        previous: Previous = Previous.LOST,
         said_goodbye: Callable[[bool], object] = lambda _: None,
         surroundings: Watch | None = None,
     ) -> None:
         """`protocols` in order of preference; those the identity cannot dial are left out.
 
         `emit` is called on the link's thread and must not wait. `spawn` runs a job on a thread of its own, once, and
-        says whether it could. `in_doubt` says whether the hub may still hold a session from before; `said_goodbye` is
-        told False when a session begins and True when it ended with a goodbye, for the next start. `surroundings` are
-        the kernel's own when left out.
+        says whether it could. `previous` is what became of the session before this start; `said_goodbye` is told False
+        when a session begins and True when it ended with a goodbye, for the next start. `surroundings` are the kernel's
+        own when left out.
         """
         self._caller = caller
         self._emit = emit
         self._terms = terms
         self._pulse_terms = pulse_terms
         self._chance = chance
-        self._in_doubt = in_doubt
+        self._previous = previous
         self._said_goodbye = said_goodbye
         self._usable = tuple(name for name in protocols if caller.identity.can_dial(name))
         self._report = LinkReport(emit)
@@ -211,12 +212,12 @@ class Link:
         try:
             connection = self._open(self._caller, order.protocol)
         except ThalovantError as error:
-            self._in_doubt = True  # it may have come as far as the hub
+            self._previous = Previous.LOST  # it may have come as far as the hub
             return order if self._stop.is_set() else self._failed(keeping, order.protocol, error)
         return self._established(connection, keeping, began=began)
 
     def _open(self, caller: Caller, protocol: str) -> Connection:
-        return dial(caller, protocol, in_doubt=self._in_doubt, stopped=self._stop.is_set, wake=self._quit)
+        return dial(caller, protocol, previous=self._previous, stopped=self._stop.is_set, wake=self._quit)
 
     def _failed(self, keeping: Keeping, protocol: str, error: ThalovantError) -> Decision:
         outcome, cause, certain = _judged(error)
@@ -233,7 +234,7 @@ class Link:
     def _established(self, connection: Connection, keeping: Keeping, *, began: float | None = None) -> Decision:
         now = time.monotonic()
         self._connection = connection
-        self._in_doubt = True
+        self._previous = Previous.LOST
         self._said_goodbye(False)
         self._hurried.clear()
         self._suspected.clear()

@@ -28,6 +28,7 @@ from agent.hub.errors import (
 from agent.hub.health import ThalovantConnectionInfo
 from agent.hub.identity import ThalovantIdentity
 from agent.hub.keyring import Keyring
+from agent.hub.previous import Previous
 from agent.hub.pump import NotConnectedError, Pump
 
 
@@ -79,7 +80,7 @@ class Reach:
         self._lock = threading.Lock()
         self._pump: Pump | None = None
         self._closed = False
-        self._said_goodbye = False
+        self._previous = Previous.NONE
         self._info = ThalovantConnectionInfo()
         self._worked: str | None = None
 
@@ -162,7 +163,7 @@ class Reach:
         was_up = pump.up
         pump.close(deadline)
         self._info = pump.info
-        self._said_goodbye = was_up
+        self._previous = Previous.GOODBYE if was_up else Previous.LOST
 
     def keyring(self) -> Keyring:
         """The keys this client uses. Raises ThalovantIdentityError when they cannot be."""
@@ -185,9 +186,9 @@ class Reach:
                 )
             first_error: ThalovantError | None = None
             for protocol in self._tries():
-                in_doubt, self._said_goodbye = not self._said_goodbye, False
+                previous, self._previous = self._previous, Previous.LOST
                 try:
-                    connection = dial(caller, protocol, limits=limits, in_doubt=in_doubt, stopped=stopped, wake=wake)
+                    connection = dial(caller, protocol, limits=limits, previous=previous, stopped=stopped, wake=wake)
                 except (ThalovantHubRefusedError, ThalovantHubKeyChangedError):
                     raise  # the hub was reached, and another way leads to the same hub
                 except ThalovantConnectionError as error:

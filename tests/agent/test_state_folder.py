@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from agent.hub.previous import Previous
 from agent.state_folder import StateFolder, StateFolderError, in_memory
 
 
@@ -83,16 +84,18 @@ def test_a_folder_that_cannot_be_made_is_told_and_the_names_last_for_the_run(tmp
     assert "the state folder cannot be written" in caplog.text
     assert folder.names().session_id
     folder.said_goodbye(True)
-    assert not folder.ended_well
+    assert folder.previous_session is Previous.NONE
 
 
 def test_a_goodbye_is_remembered_until_the_next_session(folder):
-    assert not folder.ended_well
+    assert folder.previous_session is Previous.NONE
+    folder.names()
+    assert StateFolder(folder.path).previous_session is Previous.LOST, "it may have had a session since"
     folder.said_goodbye(True)
-    assert StateFolder(folder.path).ended_well
+    assert StateFolder(folder.path).previous_session is Previous.GOODBYE
     folder.said_goodbye(False)
     folder.said_goodbye(False)
-    assert not StateFolder(folder.path).ended_well
+    assert StateFolder(folder.path).previous_session is Previous.LOST
 
 
 MOUNTS = """\

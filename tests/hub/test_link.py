@@ -14,6 +14,7 @@ import pytest
 
 from agent.hub import messages, offered_keys
 from agent.hub.link_events import LinkDown, LinkTrouble
+from agent.hub.previous import Previous
 from agent.hub.protocol.causes import Cause
 from agent.hub.protocol.keeping import PulseTerms, Terms
 from agent.hub.protocol.wire import envelope
@@ -244,9 +245,9 @@ def test_a_session_ended_by_a_clean_stop_is_opened_without_a_pause_and_after_a_c
     marks: list[bool] = []
     with MqttHub(HubSide(answer=handled), tmp_path) as hub:
         times = {}
-        for name, in_doubt in (("crashed", True), ("clean", False)):
+        for name, previous in (("crashed", Previous.LOST), ("clean", Previous.GOODBYE)):
             began = time.monotonic()
-            with device(hub.identity(), tmp_path, "mqtt", in_doubt=in_doubt, said_goodbye=marks.append) as linked:
+            with device(hub.identity(), tmp_path, "mqtt", previous=previous, said_goodbye=marks.append) as linked:
                 linked.wait_up()
                 times[name] = time.monotonic() - began
             time.sleep(0.5)  # no process is back before the hub has heard its own offline

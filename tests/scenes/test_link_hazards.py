@@ -11,6 +11,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.hub.identity import ThalovantIdentity
+from agent.hub.previous import Previous
 from agent.hub.protocol.causes import Cause
 from tests.peers.linked import LinkedDevice
 from tests.peers.rig.devices import PREFIX
@@ -91,7 +92,7 @@ def test_m2_a_negotiation_somebody_left_half_finished(scene):
 def test_m2_found_by_a_device_that_was_sure_of_its_goodbye(scene):
     scene.intruder.say("in", HELLO)
     eventually(lambda: scene.hub.clients(scene.number))
-    with scene.linked(in_doubt=False) as linked:
+    with scene.linked(previous=Previous.GOODBYE) as linked:
         linked.wait_up(timeout=12)
 
 

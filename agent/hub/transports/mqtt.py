@@ -14,6 +14,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from agent.hub.previous import Previous
 from agent.hub.protocol.causes import Cause
 from agent.hub.transports.base import wait_for
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
@@ -55,9 +56,9 @@ class MqttTransport:
         topic_base: str,
         qos: int,
         client_id: str,
-        in_doubt: bool = True,
+        previous: Previous = Previous.LOST,
     ) -> None:
-        """`in_doubt`: the hub may still hold a session of this key, and has to forget it first."""
+        """`previous` decides on the opening: whether the hub has to forget a session of this key first."""
         self._host = host
         self._port = port
         self._tls = tls
@@ -66,7 +67,7 @@ class MqttTransport:
         self._in, self._out, self._status = (f"{topic_base}/{name}" for name in ("in", "out", "status"))
         self._qos = qos
         self._client_id = client_id
-        self._in_doubt = in_doubt
+        self._previous = previous
         self._client: Client | None = None
         self._frames: deque[bytes] = deque()
         self._connack: Any = None
@@ -76,6 +77,8 @@ class MqttTransport:
         self._own_offlines = 0
         """Those of ours that the broker has not sent back yet."""
         self._foreign_offline = False
+        self._said_online = False
+        """The broker keeps an `online` of this key: somebody had a session and has not ended it."""
         self._opened = False
         self._ended: CarrierFailed | None = None
 
@@ -125,7 +128,7 @@ class MqttTransport:
             self.abandon()
             raise CarrierFailed(Cause.BROKER_REFUSED, "the broker does not let this device hear its hub")
         self._hears_status = not status.is_failure
-        if self._in_doubt:
+        if self._previous is not Previous.GOODBYE:
             self._make_forget()
         self._frames.clear()
         self._foreign_offline = False
@@ -195,13 +198,21 @@ class MqttTransport:
             self._turn(left)
 
     def _make_forget(self) -> None:
-        """Have the hub drop what it may hold for this key, and let its own word about that pass."""
+        """Have the hub drop what it may hold for this key, and let its own word about that pass.
+
+        Where this client id had no session, what the broker keeps of another one's tells whether there is anything to
+        drop; it has come by the time that our own word is back. (A negotiation that another client broke off leaves no
+        trace there: the hub's silence finds it.)
+        """
         began = time.monotonic()
         self._publish_status("offline")
         until = began + _PAUSE
         while (left := until - time.monotonic()) > 0:
             self._check()
             self._turn(left)
+            new = self._previous is Previous.NONE and self._hears_status and self._own_offlines == 0
+            if new and not self._said_online and not self._foreign_offline:
+                return
             if self._foreign_offline:
                 self._foreign_offline = False
                 until = min(max(until, time.monotonic() + _QUIET), began + _LONGEST_PAUSE)
@@ -295,7 +306,10 @@ class MqttTransport:
             self._ended = CarrierFailed(Cause.PROTOCOL, "the hub sends more than this device can read")
 
     def _on_status(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.payload != b"offline" or message.retain:
+        if message.retain:
+            self._said_online = message.payload == b"online"
+            return
+        if message.payload != b"offline":
             return
         if self._own_offlines > 0:
             self._own_offlines -= 1  # our own, which the broker sends back

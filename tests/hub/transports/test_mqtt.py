@@ -10,6 +10,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from agent.hub.previous import Previous
 from agent.hub.protocol.causes import Cause
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
 from tests.hub.transports.carriers import KEY, transport, woken
@@ -60,8 +61,8 @@ class FarSide:
         topic, payload, _ = self.heard.get(timeout=5)
         return topic.rpartition("/")[2], payload
 
-    def opened(self, *, in_doubt=False, **options):
-        carrier = transport("mqtt", self.broker.port, in_doubt=in_doubt, **options)
+    def opened(self, *, previous=Previous.GOODBYE, **options):
+        carrier = transport("mqtt", self.broker.port, previous=previous, **options)
         carrier.open(4)
         return carrier
 
@@ -101,9 +102,9 @@ def test_frames_go_out_whole_and_in_order_and_come_in(far_side):
     carrier.close()
 
 
-def test_a_device_in_doubt_says_offline_first_and_waits_a_second_where_nobody_answers_it(far_side):
+def test_a_device_previous_says_offline_first_and_waits_a_second_where_nobody_answers_it(far_side):
     began = time.monotonic()
-    carrier = far_side.opened(in_doubt=True)
+    carrier = far_side.opened(previous=Previous.LOST)
     assert 1.0 <= time.monotonic() - began < 2.0
     assert far_side.next() == ("status", b"offline")
     carrier.send("{}")
@@ -115,7 +116,7 @@ def test_a_device_in_doubt_says_offline_first_and_waits_a_second_where_nobody_an
 def test_the_hubs_own_offline_is_let_pass_and_some_quiet_after_it(far_side, after, lasts):
     far_side.answers_offline = after
     began = time.monotonic()
-    carrier = far_side.opened(in_doubt=True)
+    carrier = far_side.opened(previous=Previous.LOST)
     assert lasts <= time.monotonic() - began < lasts + 1.0
     assert carrier.receive(0.2) is None, "it was taken for the end of the new session"
     carrier.close()
@@ -123,9 +124,32 @@ def test_the_hubs_own_offline_is_let_pass_and_some_quiet_after_it(far_side, afte
 
 def test_a_device_that_said_goodbye_does_not_pause(far_side):
     began = time.monotonic()
-    carrier = far_side.opened(in_doubt=False)
+    carrier = far_side.opened(previous=Previous.GOODBYE)
     assert time.monotonic() - began < 0.5
     assert far_side.heard.empty()
+    carrier.close()
+
+
+@pytest.mark.parametrize("kept", [None, "offline"])
+def test_a_new_device_does_not_pause_where_the_broker_keeps_no_session_of_its_key(far_side, kept):
+    if kept:
+        far_side.say(kept, "status", qos=1, retain=True)
+        assert far_side.next() == ("status", b"offline")
+    began = time.monotonic()
+    carrier = far_side.opened(previous=Previous.NONE)
+    assert time.monotonic() - began < 0.9
+    assert far_side.next() == ("status", b"offline")
+    carrier.send("{}")
+    assert carrier.receive(0.3) is None, "its own offline was taken for another's"
+    carrier.close()
+
+
+def test_a_new_device_pauses_where_somebody_of_its_key_is_online(far_side):
+    far_side.say("online", "status", qos=1, retain=True)
+    assert far_side.next() == ("status", b"online")
+    began = time.monotonic()
+    carrier = far_side.opened(previous=Previous.NONE)
+    assert time.monotonic() - began >= 1.0
     carrier.close()
 
 
@@ -142,7 +166,7 @@ def test_somebody_elses_offline_ends_the_session_and_a_retained_old_one_does_not
 
 
 def test_each_own_offline_is_its_own_however_late_it_comes_back(far_side):
-    carrier = far_side.opened(in_doubt=True)
+    carrier = far_side.opened(previous=Previous.LOST)
     far_side.next()
     far_side.say("offline", "status", qos=1, retain=True)
     with pytest.raises(CarrierClosed):

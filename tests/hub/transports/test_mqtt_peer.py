@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from agent.hub.previous import Previous
 from agent.hub.protocol.causes import Cause
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
 from agent.hub.transports.mqtt import MqttTransport
@@ -28,7 +29,7 @@ def transport_to(port, **more):
         "topic_base": BASE,
         "qos": 1,
         "client_id": "device-1",
-        "in_doubt": False,
+        "previous": Previous.GOODBYE,
     }
     return MqttTransport(**{**options, **more})
 
@@ -75,7 +76,7 @@ def test_a_device_that_may_not_hear_its_hub_is_refused(fails):
 
 def test_hearing_the_status_is_not_needed(open_to):
     with MqttPeer(suback=(1, 0x80)) as broker:
-        transport = open_to(broker, in_doubt=True)
+        transport = open_to(broker, previous=Previous.LOST)
         broker.publish(OUT, b"{}")
         assert transport.receive(2) == b"{}"
 
@@ -105,7 +106,7 @@ def test_a_broker_that_hangs_up_while_we_say_hello(fails):
         assert fails(transport_to(broker.port).open, 2).cause is Cause.DROPPED
 
 
-def test_in_doubt_the_hub_is_made_to_forget_first_and_what_it_said_before_is_dropped(open_to):
+def test_previous_the_hub_is_made_to_forget_first_and_what_it_said_before_is_dropped(open_to):
     with MqttPeer(echoes=True) as broker:
         opened = threading.Event()
 
@@ -116,10 +117,17 @@ def test_in_doubt_the_hub_is_made_to_forget_first_and_what_it_said_before_is_dro
             opened.set()
 
         threading.Thread(target=older_session).start()
-        transport = open_to(broker, in_doubt=True)
+        transport = open_to(broker, previous=Previous.LOST)
         assert opened.wait(2)
         broker.publish(OUT, b"of this one")
         assert transport.receive(2) == b"of this one"
+
+
+def test_a_new_device_that_may_not_hear_the_status_pauses(open_to):
+    with MqttPeer(suback=(1, 0x80)) as broker:
+        began = time.monotonic()
+        open_to(broker, previous=Previous.NONE)
+        assert time.monotonic() - began >= 1.0
 
 
 def test_without_doubt_nothing_is_published_and_nothing_waited_for(open_to):
@@ -228,7 +236,7 @@ def test_an_offline_that_is_not_ours_means_the_hub_forgot_us(open_to, fails):
 
 def test_a_retained_offline_and_the_echo_of_ours_mean_nothing(open_to):
     with MqttPeer(echoes=True) as broker:
-        transport = open_to(broker, in_doubt=True)
+        transport = open_to(broker, previous=Previous.LOST)
         broker.publish(STATUS, b"offline", retain=True)
         transport.announce()
         broker.publish(OUT, b"still here")
@@ -237,7 +245,7 @@ def test_a_retained_offline_and_the_echo_of_ours_mean_nothing(open_to):
 
 def test_an_echo_that_comes_late_is_still_ours(open_to):
     with MqttPeer() as broker:
-        transport = open_to(broker, in_doubt=True)
+        transport = open_to(broker, previous=Previous.LOST)
         broker.publish(STATUS, b"offline")
         broker.publish(OUT, b"still here")
         assert transport.receive(2) == b"still here"

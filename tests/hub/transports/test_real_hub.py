@@ -14,6 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from agent.hub.previous import Previous
 from agent.hub.protocol.causes import Cause
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
 from agent.hub.transports.https import HttpsTransport
@@ -36,7 +37,7 @@ def carriers(hub):
     identity = json.loads(hub.identity().read_text())
     broker = identity["mqtt"]
 
-    def make(carrier, *, key=identity["access_key"], password=broker["password"], in_doubt=True):
+    def make(carrier, *, key=identity["access_key"], password=broker["password"], previous=Previous.LOST):
         endpoint = identity["data_plane_endpoints"][carrier]
         match carrier:
             case "wss":
@@ -53,7 +54,7 @@ def carriers(hub):
                     topic_base=f"hivemind/{key}",
                     qos=1,
                     client_id="transports",
-                    in_doubt=in_doubt,
+                    previous=previous,
                 )
         made.append(transport)
         return transport
@@ -193,13 +194,13 @@ def test_a_frozen_broker_is_given_up_in_time_and_a_dead_one_at_once(hub, carrier
 
 def test_the_status_says_online_offline_and_what_the_will_says(carriers, onlooker):
     _, heard = onlooker
-    transport = carriers("mqtt", in_doubt=False)
+    transport = carriers("mqtt", previous=Previous.GOODBYE)
     transport.open(4)
     transport.announce()
     assert next_status(heard) == b"online"
     transport.close(2)
     assert next_status(heard) == b"offline"
-    transport = carriers("mqtt", in_doubt=False)
+    transport = carriers("mqtt", previous=Previous.GOODBYE)
     transport.open(4)
     transport.announce()
     assert next_status(heard) == b"online"
