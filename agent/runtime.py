@@ -75,15 +75,19 @@ def hub_link(
     config: Config, state: StateFolder, identity: ThalovantIdentity, emit: EmitLink, spawn: Spawn
 ) -> DeviceLink:
     """The link to the identity's hub. What it is made of is imported here, on the link's own thread."""
-    from agent.hub.dialling import Caller
     from agent.hub.keyring import Keyring
+
+    keyring = Keyring(state.path / KEYS)
+    keyring.expect(identity)
+
+    from agent.hub.dialling import Caller
     from agent.hub.link import Link
 
     previous = state.previous_session
     names = state.names()
     caller = Caller(
         identity=identity,
-        keyring=Keyring(state.path / KEYS),
+        keyring=keyring,
         user_agent=device_status.user_agent(),
         session_id=names.session_id,
         client_id=names.client_id,

@@ -107,6 +107,12 @@ class Keyring:
         cache = self._cache()
         return None if cache is None else cache.get(identity.access_key, identity.password, node_id)
 
+    def expect(self, identity: ThalovantIdentity) -> None:
+        """A PSK of `identity` will be asked for soon: what its proof costs is begun now, beside what else there is."""
+        cache = self._cache()
+        if cache is not None:
+            cache.expect(identity.access_key, identity.password)
+
     def store_psk(self, identity: ThalovantIdentity, node_id: str, psk: bytes) -> None:
         """Cache a PSK that a finished handshake has proved. Best effort: never fails."""
         with suppress(ThalovantIdentityError):

@@ -11,6 +11,7 @@ import hmac
 import json
 import re
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -34,26 +35,36 @@ class PskCache:
     here can be searched faster than that scrypt allows, and the value beside it, the PSK, is itself a slow
     hash. The published client's own entries, which know no password, are left alone and never believed.
 
-    A proof once checked is remembered for the life of the object, so that reconnecting costs nothing.
+    A proof once checked is remembered for the life of the object, so that reconnecting costs nothing. An object is for
+    one thread at a time; `expect` has the proof checked on another while that one dials.
     """
 
     def __init__(self, path: Path, *, lock: Callable[[], AbstractContextManager[None]]) -> None:
         self._path = path
         self._lock = lock
         self._proved: dict[tuple[str, str, str], bytes] = {}
+        self._checking: threading.Thread | None = None
+
+    def expect(self, access_key: str, password: str) -> None:
+        """Begin to check the newest entry of these two, on a thread of its own; the hub's name comes with its HELLO."""
+        checking = threading.Thread(target=self._check, args=(access_key, password), name="psk cache", daemon=True)
+        with suppress(RuntimeError):  # no thread to be had: `get` checks it itself
+            checking.start()
+            self._checking = checking
 
     def get(self, access_key: str, password: str, node_id: str) -> bytes | None:
         """The PSK for exactly these three; None when it is not known."""
+        checking, self._checking = self._checking, None
+        if checking is not None:
+            checking.join()
         known = self._proved.get((access_key, password, node_id))
         if known is not None:
             return known
-        prefix = _entry(access_key, node_id) + "#"
         for name, value in reversed(self._read().items()):
-            salt, proof = name[len(prefix) :][: 2 * _SALT_BYTES], name[len(prefix) :][2 * _SALT_BYTES :]
-            if name.startswith(prefix) and hmac.compare_digest(_proof(password, salt).encode(), proof.encode()):
-                psk = bytes.fromhex(value)
-                self._proved[access_key, password, node_id] = psk
-                return psk
+            entry, _, tag = name.rpartition("#")
+            if entry == _entry(access_key, node_id) and _proves(tag, password):
+                self._proved[access_key, password, node_id] = bytes.fromhex(value)
+                return self._proved[access_key, password, node_id]
         return None
 
     def put(self, access_key: str, password: str, node_id: str, psk: bytes) -> None:
@@ -72,6 +83,15 @@ class PskCache:
         """Forget every PSK of this access key on this hub; the published client's too, which would fail as ours did."""
         self._forget(access_key, node_id)
         self._update(_entry(access_key, node_id), theirs=True)
+
+    def _check(self, access_key: str, password: str) -> None:
+        ours = _entry(access_key, "")
+        for name, value in reversed(self._read().items()):
+            entry, _, tag = name.rpartition("#")
+            if entry.startswith(ours):
+                if _proves(tag, password):
+                    self._proved[access_key, password, entry.removeprefix(ours)] = bytes.fromhex(value)
+                return
 
     def _forget(self, access_key: str, node_id: str) -> None:
         for known in [known for known in self._proved if (known[0], known[2]) == (access_key, node_id)]:
@@ -105,6 +125,12 @@ class PskCache:
 def _entry(access_key: str, node_id: str) -> str:
     """The published client's name for the entry; the access key is an identifier, so its digest may be a fast one."""
     return f"{hashlib.sha256(access_key.encode()).hexdigest()[:16]}@{node_id}" if access_key else node_id
+
+
+def _proves(tag: str, password: str) -> bool:
+    """Whether `tag`, a salt and the proof under it, is of this password."""
+    salt, proof = tag[: 2 * _SALT_BYTES], tag[2 * _SALT_BYTES :]
+    return hmac.compare_digest(_proof(password, salt).encode(), proof.encode())
 
 
 def _proof(password: str, salt: str) -> str:

@@ -230,6 +230,18 @@ def test_a_psk_outlives_the_program_for_the_same_password_alone(keyring: Keyring
     assert keyring.psk(identity(password="changed"), NODE) is None
 
 
+@pytest.mark.parametrize("nodes", [(NODE,), ("another node", NODE), (NODE, "another node"), ()])
+def test_an_expected_psk_is_the_same_as_one_that_was_not(keyring: Keyring, nodes: tuple[str, ...]) -> None:
+    for node in nodes:
+        keyring.store_psk(identity(), node, KEY if node == NODE else OTHER)
+    again = Keyring(keyring.folder)
+    again.expect(identity())
+    assert again.psk(identity(), NODE) == (KEY if NODE in nodes else None)
+    again.expect(identity(password="changed"))
+    assert again.psk(identity(password="changed"), NODE) is None
+    assert again.psk(identity(), NODE) == (KEY if NODE in nodes else None)
+
+
 def test_a_new_password_takes_the_place_of_the_old(keyring: Keyring) -> None:
     keyring.store_psk(identity(), NODE, KEY)
     keyring.store_psk(identity(password="changed"), NODE, OTHER)
