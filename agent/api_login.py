@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.hub.errors import ThalovantIdentityError
 from agent.hub.files import read_private, replace_file
 from agent.hub.profiles import config_home
+from agent.record import field, record
 
 if TYPE_CHECKING:
     from agent.hub.control import ThalovantControlPlane
@@ -23,7 +24,7 @@ URL_VARIABLE = "THALOVANT_API_URL"
 TOKEN_VARIABLE = "THALOVANT_API_TOKEN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ApiLogin:
     """Who is signed in where."""
 

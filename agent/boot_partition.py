@@ -13,12 +13,12 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent import provisioning, sealing
 from agent.hub.files import flush_directory, replace_file
 from agent.provisioning import Provisioned, ProvisioningError
+from agent.record import record
 
 FOLDERS = (Path("/boot/firmware"), Path("/boot"))
 """Where Raspberry Pi OS mounts it: since Bookworm, and before."""
@@ -29,7 +29,7 @@ MARKER = "replace"
 """`"replace": true` in the file says that another identity, which works, may go."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Taken:
     """One file that was found."""
 

@@ -7,7 +7,6 @@ there, so running it again is how to go on after anything that stopped it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from agent.hub.errors import (
     ThalovantAPIError,
     ThalovantError,
 )
+from agent.record import field, record
 
 if TYPE_CHECKING:
     from agent.hub.admission import AdmissionProgress
@@ -33,7 +33,7 @@ _NOT_SETTLED = frozenset({401, 408, 423, 429})  # the same request may be answer
 _OF_THIS_NAME = frozenset({409, 422})
 
 
-@dataclass(slots=True, kw_only=True)
+@record(frozen=False, kw_only=True)
 class Claimed:
     """How far one client has come."""
 

@@ -14,7 +14,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,14 @@ from agent.hub.client_identity import ClientIdentity, ClientRequest
 from agent.hub.errors import ThalovantError, ThalovantIdentityError
 from agent.hub.files import create_file, flush_directory, read_private, replace_file
 from agent.hub.identity import ThalovantIdentity
+from agent.record import field, record, replace
 
 
 class ClaimError(ThalovantError):
     """The files do not fit what was asked for, or cannot be written; a person must look."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Claim:
     """A client on its way: the request for it, and the API's answer once there is one."""
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from agent.effects import Drop, Durable, Fetch, Settle, Store
@@ -23,6 +22,7 @@ from agent.events import Fetched, StoreFailed, StoreWorks
 from agent.hub.messages import BusMessage
 from agent.outbox import Outbox, OutboxCounts, OutboxError
 from agent.parcel import Outcome, Parcel
+from agent.record import record, replace
 from agent.stamps import StampSource
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ _MISTAKE = "the store failed; the journal says how"
 _Ends = Settle | Drop
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Failure:
     """The changes of one event that are not on the disk."""
 

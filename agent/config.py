@@ -1,4 +1,4 @@
-"""`agent.toml` as frozen dataclasses: every table, every key, its unit and its default.
+"""`agent.toml` as records: every table, every key, its unit and its default.
 
 `load` answers with a Config in which nothing is left to check, or with a ConfigError in the words of the file. What the
 keys mean to an installer stands in `config/agent.toml`; a test keeps the two the same.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerCon
 from agent.offline import OfflineConfig
 from agent.page_config import PageConfig
 from agent.quiet_hours import Span
+from agent.record import field, record
 from agent.settings import Filled, Key, Range
 from agent.speech_config import SpeechConfig
 from agent.value_checks import LanguageTag, Name, NoRepeats, Pin
@@ -66,7 +66,7 @@ class _SocketPath:
         return None if len(str(value).encode()) <= 107 else "a path of at most 107 bytes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DeviceConfig:
     """`[device]`: what holds for every input that does not say otherwise."""
 
@@ -79,7 +79,7 @@ class DeviceConfig:
     """With "visit": a pause of this time ends a visit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class IdentityConfig:
     """`[identity]`: who the device is, and where it keeps what it learns."""
 
@@ -89,7 +89,7 @@ class IdentityConfig:
     """The folder of outbox, keyring and session ids; on a disk, since what lies in RAM is lost with the power."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class HubConfig:
     """`[hub]`: the link."""
 
@@ -101,7 +101,7 @@ class HubConfig:
     """Messages that may wait for answers at a time; with 1, a denial, which names no message, still has an owner."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class OutboxConfig:
     """`[outbox]`: what is kept on disk until the hub has answered."""
 
@@ -115,7 +115,7 @@ class OutboxConfig:
     """How long a press or an utterance waits: a wish of this moment must not open a door an hour late."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ControlConfig:
     """`[control]`: the socket the command line speaks to."""
 
@@ -123,7 +123,7 @@ class ControlConfig:
     """Open to the agent's user and group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StatusConfig:
     """`[status]`: what the device tells the hub about itself."""
 
@@ -133,7 +133,7 @@ class StatusConfig:
     """Whether it reports at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CommandsConfig:
     """`[commands]`: what the hub may have the device do."""
 
@@ -141,7 +141,7 @@ class CommandsConfig:
     """Whether it may at all: start the agent anew, reload its configuration, identify itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class MetricsConfig:
     """`[metrics]`: numbers for Prometheus."""
 
@@ -151,7 +151,7 @@ class MetricsConfig:
     """Time between two writings."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LogConfig:
     """`[log]`: the journal."""
 
@@ -159,7 +159,7 @@ class LogConfig:
     """The least level written. `debug` shows what people scanned and heard."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SignalsConfig:
     """`[signals]`: what holds for all lights and beepers."""
 
@@ -167,7 +167,7 @@ class SignalsConfig:
     """Hours by local time in which beepers are silent, `["22:00-06:00"]`; lights and displays show everything."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LightConfig:
     """One light or beeper, from a `[[light]]` table."""
 
@@ -183,7 +183,7 @@ class LightConfig:
     """What it shows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Config:
     """A whole `agent.toml`."""
 

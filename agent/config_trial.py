@@ -14,13 +14,13 @@ import contextlib
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from agent import config as configuration
 from agent.config import Config, ConfigError
 from agent.hub.files import flush_directory, replace_file
+from agent.record import fields, record, replace
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _MOST_STARTS = 3
 Verdict = Literal["passed", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class _Mark:
     """What the folder remembers of a trial."""
 
@@ -158,7 +158,8 @@ class ConfigTrial:
         if self._folder is None:
             return
         with contextlib.suppress(OSError):  # a disk that takes nothing is told by the store; the trial is then not kept
-            replace_file(self._folder / MARK, json.dumps(asdict(mark)).encode())
+            written = json.dumps({one.name: getattr(mark, one.name) for one in fields(mark)})
+            replace_file(self._folder / MARK, written.encode())
 
 
 def _digest(text: str) -> str:

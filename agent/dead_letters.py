@@ -6,7 +6,6 @@ The core's thread does it, since the outbox is the core's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from agent import inputs
@@ -14,6 +13,7 @@ from agent.control_commands import ALL
 from agent.delivery import Delivery
 from agent.effects import Drop, Durable, Store
 from agent.outbox import DeadLetter, Outbox, OutboxError
+from agent.record import replace
 from agent.stamps import StampSource, age
 
 _MOST_SHOWN = 100

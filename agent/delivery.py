@@ -17,7 +17,6 @@ Pure: seconds come in as `now`, orders go out as effects; `Outcome`s are told th
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
 
 from agent import flights
 from agent.backlog import Backlog
@@ -28,13 +27,14 @@ from agent.flights import Flight
 from agent.hub.events import EVENT_POLICY_DENIED, ThalovantEvent
 from agent.hub.messages import BusMessage
 from agent.parcel import Outcome, Parcel, dated
+from agent.record import record, replace
 from agent.stamps import Stamp, age
 
 _REMEMBERED = 256
 """Parcels that ended and of which the hub may still say something."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DeliveryTerms:
     """The figures of delivery; all times in seconds."""
 
@@ -56,7 +56,7 @@ class DeliveryTerms:
     """How long a change of carriers may take before sending goes on without it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ending:
     """How a parcel ended, for whoever tells the person."""
 

@@ -5,7 +5,6 @@ A device that is missing or fails is told about and tried again, and never keeps
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from agent.input_devices import InputDevices, KeptPorts
 from agent.outputs import DisplayOutput
 from agent.panels import display_of
 from agent.quiet_hours import QuietHours, local_minute
+from agent.record import replace
 from agent.screen import Screen
 from agent.speech_config import SpeechConfig
 from agent.workers import Workers
@@ -98,7 +98,7 @@ class Devices:
         """Let the outputs come to an end after what they were given last; lights go dark."""
         self._outputs_end.set()
         for display in self._displays:
-            display.show(dataclasses.replace(self._screen))  # as a new one, which wakes it
+            display.show(replace(self._screen))  # as a new one, which wakes it
         if self._speech is not None:
             self._speech.wake()
         for light in self._lights:

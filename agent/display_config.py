@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from agent.record import fields, record
 from agent.settings import Filled, Range
 from hardware.facts import DeviceError
 
@@ -24,7 +23,7 @@ _ADDRESSES = {"lcd": 0x27, "oled": 0x3C}
 """Where such panels are found when nobody changed their jumpers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DisplayConfig:
     """One text display, from a `[[display]]` table."""
 
@@ -85,7 +84,7 @@ class DisplayConfig:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What no single key shows: the key, and what is wrong with it."""
-        for item in dataclasses.fields(self):
+        for item in fields(self):
             known = (*_ALWAYS, *_KEYS[self.type])
             if item.name not in known and getattr(self, item.name) != item.default:
                 yield item.name, f'has no meaning for type = "{self.type}"'

@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,7 @@ from agent.config import Config, ConfigError
 from agent.control_socket import AgentNotRunningError, ControlError, ask_agent
 from agent.hub.errors import ThalovantIdentityError
 from agent.identity_source import find_identity
+from agent.record import record
 from agent.state_folder import KEYS, in_memory
 from hardware import keyboards
 from hardware.facts import DeviceError
@@ -34,7 +34,7 @@ _SPARE_BYTES = 64 << 20
 """Free space beside the outbox at its largest: logs and everything else share the disk."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Finding:
     """One thing that was looked at."""
 

@@ -8,30 +8,30 @@ its old id, never a scan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.messages import BusMessage
 from agent.page.state import PageState
 from agent.parcel import Outcome, Parcel
+from agent.record import field, record
 from agent.screen import Screen
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Store:
     """Keep the parcel; everything behind this waits for the disk."""
 
     parcel: Parcel
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """Note that the parcel is about to be sent, so that a restart does not send it twice."""
 
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settle:
     """The parcel ended: take it out of the store, or put it aside with the reason where the outcome is `kept`.
 
@@ -43,14 +43,14 @@ class Settle:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Drop:
     """Take the parcel out of the store without a trace, and at once: after a restart nothing of it may be left."""
 
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fetch:
     """Read the oldest waiting parcels behind `after`; they come back as `Fetched`."""
 
@@ -58,7 +58,7 @@ class Fetch:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Send:
     """Hand the message to the link's session number `session`; another session must not carry it."""
 
@@ -66,50 +66,50 @@ class Send:
     session: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProbeSoon:
     """Have the link ask the hub whether it is still there."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hurry:
     """A person acts: the link must not sit out its wait."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TakeOffer:
     """Move to the better connection the link holds ready; nothing is in flight."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signal:
     """Light and beeper: one of the names in `hardware.patterns`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rest:
     """What light and beeper go back to after each signal: a signal's name, or "" for dark and quiet."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Show:
     """What the displays show from now on."""
 
     screen: Screen
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShowPage:
     """What the kiosk page shows from now on."""
 
     state: PageState
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Say:
     """Speak the text aloud."""
 
@@ -119,7 +119,7 @@ class Say:
     """The request it answers: pieces of one answer belong together. Empty for what the hub says unasked."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Play:
     """Play the sound file in its turn among what is spoken."""
 
@@ -129,12 +129,12 @@ class Play:
     """The text it is the speech of, where it is: that is not spoken as well."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hush:
     """Stop speaking, and forget what is left to be spoken."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """Emit `thalovant.client.status` over the link's session number `session`."""
 
@@ -143,7 +143,7 @@ class Report:
     """What the device is about to do, "stopping"; empty for how it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """Answer the request that came with this ticket over the control socket."""
 
@@ -151,7 +151,7 @@ class Answer:
     answer: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Note:
     """One line for the journal, once for what happened."""
 

@@ -3,15 +3,14 @@ line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agent.effects import Durable, Effect
 from agent.hub.link_events import LinkEvent
 from agent.parcel import Parcel
+from agent.record import record
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fetched:
     """The store's answer to `Fetch`: oldest first, `last` when nothing waits behind them."""
 
@@ -19,7 +18,7 @@ class Fetched:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoreFailed:
     """The disk did not take these changes."""
 
@@ -29,26 +28,26 @@ class StoreFailed:
     """The orders that stood behind them, in their order: none of these was carried out."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoreWorks:
     """The disk takes changes again."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IdentityFound:
     """The identity file was read; the link can start."""
 
     site_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IdentityMissing:
     """There is no usable identity file; `reason` says what to do."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Requested:
     """Somebody at the command line or at the kiosk page wants something sent, stored and answered like an input of the
     device."""
@@ -68,12 +67,12 @@ class Requested:
     """How long the person waits for the outcome; 0 for "stored is enough"."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tick:
     """Time passed; deadlines may be due."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stopping:
     """The service is being stopped; say goodbye."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.events import (
@@ -14,6 +13,7 @@ from agent.hub.events import (
     ThalovantEvent,
 )
 from agent.parcel import Outcome, Parcel
+from agent.record import field, record
 
 _UNMATCHED = frozenset({EVENT_INTENT_UNMATCHED, EVENT_INTENT_FAILURE})
 _PASSING = frozenset({"backend_unavailable", "policy_error", "policy_chain_unavailable"})
@@ -21,7 +21,7 @@ _PASSING = frozenset({"backend_unavailable", "policy_error", "policy_chain_unava
 3)."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Flight:
     """One parcel that was sent and has not ended."""
 

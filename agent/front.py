@@ -8,7 +8,6 @@ filled in when the page is shown. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from agent import inputs
 from agent.delivery import Ending
@@ -18,6 +17,7 @@ from agent.hub.protocol.causes import Cause
 from agent.page.items import page_items
 from agent.page.state import Answer, Input, InputState, LinkLine, PageState, Trouble
 from agent.parcel import Outcome, Parcel
+from agent.record import replace
 
 _INPUTS = 6
 """As many as the page has room for."""

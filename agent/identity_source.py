@@ -10,12 +10,12 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent import sealing
 from agent.hub.errors import ThalovantIdentityError
 from agent.hub.identity import ThalovantIdentity
+from agent.record import record
 
 _PROVISION = "thalovant-agent provision FILE"
 
@@ -84,7 +84,7 @@ def _unreadable(path: Path, error: OSError) -> str:
     return f"{path} cannot be read: {(error.strerror or str(error)).lower()}; put it there again with: {_PROVISION}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Looked:
     """What a look at the file found: an identity, or why there is none."""
 

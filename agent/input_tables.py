@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated, Literal
 
+from agent.record import field, record, replace
 from agent.settings import Filled, Range
 from agent.value_checks import Baud, Encoding, Language, Name, NoRepeats, Pin
 from hardware import profile as profiles
@@ -28,7 +28,7 @@ _NUMBERS = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}")
 _Seconds = Annotated[float, Range(0.05, 60)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ScannerConfig:
     """One scanner, from a `[[scanner]]` table: at a serial port, or one that poses as a keyboard."""
 
@@ -178,7 +178,7 @@ class ScannerConfig:
         return text.encode("utf-8" if self.device else self.encoding or self.make().reading.encoding)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ButtonConfig:
     """One push button, from a `[[button]]` table."""
 
@@ -244,7 +244,7 @@ class ButtonConfig:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ChordConfig:
     """Several buttons pressed together, from a `[[chord]]` table."""
 
@@ -280,7 +280,7 @@ class ChordConfig:
             yield "buttons", str(error)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KnobConfig:
     """One rotary encoder, from a `[[knob]]` table; its push button is a button."""
 

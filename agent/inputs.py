@@ -10,7 +10,6 @@ Pure: the time comes with the fact, ids and stamps are passed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agent.config import Config, ScannerConfig
@@ -18,6 +17,7 @@ from agent.events import Requested
 from agent.hub import messages
 from agent.hub.messages import BusMessage
 from agent.parcel import Parcel
+from agent.record import record
 from agent.stamps import StampSource
 from agent.visits import VISIT
 from hardware.facts import ButtonPressed, CodeScanned, Gesture
@@ -27,7 +27,7 @@ _OWN_SESSION = "device"
 """The session name that stands for the device's own: the one its link announced to the hub."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class _Action:
     """What a gesture sends."""
 

@@ -11,7 +11,6 @@ import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from agent.page.server import PageServer, Reply, Watch
 from agent.page.state import PageState
 from agent.page.taps import Tap, Touched, Verdict
 from agent.page_config import PageConfig
+from agent.record import replace
 from agent.words import Word, Words
 from agent.workers import Workers
 from hardware.facts import DeviceFound, DeviceLost

@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from agent.events import IdentityFound, IdentityMissing
@@ -19,6 +18,7 @@ from agent.hub.link_events import LinkDown, LinkEvent, LinkUp
 from agent.hub.messages import BusMessage
 from agent.hub.protocol.causes import Cause
 from agent.identity_source import IdentityFile
+from agent.record import field, record, replace
 
 if TYPE_CHECKING:
     from agent.hub.link_report import LinkSnapshot
@@ -48,7 +48,7 @@ MakeLink = Callable[[ThalovantIdentity, EmitLink], DeviceLink]
 """Makes the link of an identity; what it tells goes to the second argument."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Kept:
     """A link, and where its sessions' numbers begin: no two sessions of a device have the same."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from agent.parcel import Parcel
+from agent.record import record
 from agent.settings import Filled
 from agent.value_checks import ByLanguage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class OfflineConfig:
     """One answer, from an `[[offline]]` table. The first that fits an input is given."""
 

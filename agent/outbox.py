@@ -15,7 +15,6 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from agent import store_file
 from agent.effects import Drop, Durable, Mark, Settle, Store
 from agent.hub.messages import BusMessage
 from agent.parcel import Outcome, Parcel
+from agent.record import record
 from agent.salvage import checksum
 from agent.stamps import Stamp
 
@@ -39,7 +39,7 @@ class OutboxError(Exception):
     """The store cannot keep the change; the text says why, for a person."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OutboxCounts:
     """How full the store is."""
 
@@ -51,7 +51,7 @@ class OutboxCounts:
     """Commits since the start, each of which is a write and a flush of the card."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeadLetter:
     """A parcel that ended badly and waits for a person."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
 from agent.page import branding
 from agent.page.branding import Branding
+from agent.record import field, record
 from agent.settings import Range
 from agent.value_checks import ByLanguage, LanguageTag
 
@@ -46,7 +46,7 @@ class _Origin:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PageConfig:
     """`[page]`: a web page on this device's loopback, for a browser in kiosk mode."""
 

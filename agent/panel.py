@@ -7,7 +7,6 @@ everything an event led to; a connection that is away for a moment only is not s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from agent import inputs
 from agent.delivery import Ending
@@ -17,6 +16,7 @@ from agent.hub.events import EVENT_SPEAK
 from agent.hub.protocol.causes import Cause
 from agent.page.state import PageState, Trouble
 from agent.parcel import Outcome, Parcel
+from agent.record import replace
 from agent.screen import Screen
 from agent.words import Word, Words
 from hardware.facts import RefusalReason

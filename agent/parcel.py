@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from agent.hub.messages import BusMessage
+from agent.record import record, replace
 from agent.stamps import Stamp, age, wall_time
 
 
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
         return self in (Outcome.REFUSED, Outcome.EXPIRED, Outcome.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Parcel:
     """One message and its terms of delivery."""
 

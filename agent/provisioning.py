@@ -12,7 +12,6 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent import sealing
@@ -20,6 +19,7 @@ from agent.hub.errors import ThalovantError, ThalovantIdentityError
 from agent.hub.files import flush_directory, write_beside
 from agent.hub.identity import ThalovantIdentity
 from agent.identity_source import find_identity
+from agent.record import record
 
 _LARGEST = 1 << 20  # bytes; an identity has about 2000
 _USER = "thalovant-agent"
@@ -29,7 +29,7 @@ class ProvisioningError(ThalovantError):
     """The identity was not taken over, and everything is as it was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Provisioned:
     """An identity that is in its place."""
 

@@ -13,8 +13,9 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from agent.record import record
 
 _HEADER = 100
 _PAGE_SIZE = 4096
@@ -60,7 +61,7 @@ def commits_behind(log: bytes, read: int) -> int:
     return commits if commits > 1 or not header_is_good else 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Frame:
     number: int
     page: int

@@ -3,10 +3,10 @@ does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from agent.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Screen:
     """The whole display. Empty parts are left out."""
 

@@ -1,6 +1,6 @@
-"""A parsed TOML table becomes a frozen dataclass, or sentences that say what is wrong with it.
+"""A parsed TOML table becomes a record, or sentences that say what is wrong with it.
 
-The dataclass is the schema: its field names are the keys, its type hints the types, its defaults the defaults, and a
+The record is the schema: its field names are the keys, its type hints the types, its defaults the defaults, and a
 field without a default is a required key. What a type cannot say stands beside it in `Annotated`: a `Range`, or any
 other object with a `problem(value)` method; `Key` gives a field another name in the file than in the code. TOML has no
 word for "none": a `Path | None` that is empty in the file is None.
@@ -11,13 +11,13 @@ words of the file: `scanner[1].baud: expected an integer, got "fast"`, tables co
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints, runtime_checkable
+
+from agent.record import fields, is_record, record
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Check(Protocol):
         """What was expected, as the end of a sentence that starts with "expected"; None when the value is fine."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Range:
     """A number within bounds, both included."""
 
@@ -53,7 +53,7 @@ class Range:
         return None if self.low <= value <= self.high else f"{self.low} to {self.high}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Filled:
     """A string, list or table that is not empty."""
 
@@ -64,7 +64,7 @@ class Filled:
         return self.what if empty else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Key:
     """The key of a field in the file, where it differs from the field's name: `[[scanner]]` for `scanners`."""
 
@@ -88,7 +88,7 @@ def keys(kind: type) -> dict[str, str]:
     """The keys a table may have, each with the name of its field, in the order of the class."""
     hints = get_type_hints(kind, include_extras=True)
     result = {}
-    for item in dataclasses.fields(kind):
+    for item in fields(kind):
         alias = [extra.name for extra in get_args(hints[item.name])[1:] if isinstance(extra, Key)]
         result[alias[0] if alias else item.name] = item.name
     return result
@@ -131,7 +131,7 @@ class _Reader:
         for unknown in [key for key in table if key not in names]:
             self._problems.append(f"{_join(where, unknown)}: unknown key; {nearest(unknown, names)}")
         values: dict[str, Any] = {}
-        required = {item.name for item in dataclasses.fields(kind) if _has_no_default(item)}
+        required = {item.name for item in fields(kind) if item.required}
         for key, name in names.items():
             if key in table:
                 values[name] = self.value(hints[name], table[key], _join(where, key))
@@ -155,10 +155,10 @@ class _Reader:
 
     def _plain(self, hint: Any, value: object, where: str) -> Any:
         origin = get_origin(hint)
-        if dataclasses.is_dataclass(hint):
+        if is_record(hint):
             if not isinstance(value, Mapping):
                 return self._wrong(where, f"one table [{where}]", value)
-            return self.table(hint, value, where)  # type: ignore[arg-type]
+            return self.table(hint, value, where)
         if origin is Literal:
             allowed = get_args(hint)
             # 1 == True in Python, but not in the file.
@@ -174,7 +174,7 @@ class _Reader:
         return self._scalar(hint, value, where)
 
     def _items(self, hint: Any, value: object, where: str) -> Any:
-        tables = dataclasses.is_dataclass(hint)
+        tables = is_record(hint)
         if not isinstance(value, list) or (tables and not all(isinstance(item, Mapping) for item in value)):
             return self._wrong(where, f"tables that start with [[{where}]]" if tables else "a list", value)
         items = [self.value(hint, item, f"{where}[{index}]") for index, item in enumerate(value, 1)]
@@ -218,7 +218,3 @@ def _join(where: str, key: str) -> str:
 
 def _either(words: Sequence[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
-def _has_no_default(item: dataclasses.Field[Any]) -> bool:
-    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Literal
 
+from agent.record import field, record
 from agent.settings import Filled, Range
 from hardware.voices import OWN, PROFILES
 
@@ -21,7 +21,7 @@ class _Hours:
         return None if not value or _HOURS.fullmatch(value) else 'hours such as "22:00-07:00"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SpeechConfig:
     """`[speech]`: what the hub says, aloud."""
 

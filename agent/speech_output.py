@@ -10,9 +10,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent.record import field, record
 from hardware.facts import DeviceError, DeviceFound, DeviceLost
 from hardware.sounds import silence
 from hardware.stopping import StopEvent
@@ -40,7 +40,7 @@ class Player(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Heard:
     """One sentence, or one sound."""
 

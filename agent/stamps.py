@@ -9,9 +9,10 @@ from wall time only where both ends knew that the clock had been set, and is oth
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from agent.record import record
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CLOCK_WAS_SET = Path("/run/systemd/timesync/synchronized")
@@ -21,7 +22,7 @@ _LAST_SECOND = 253_402_300_799.0
 """The end of the year 9999, which is the last a date can be written for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Stamp:
     """One moment, by the boot's clock and by the wall's."""
 

@@ -13,13 +13,13 @@ import logging
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.hub import messages
 from agent.hub.errors import ThalovantError
 from agent.hub.files import flush_directory, replace_file
 from agent.hub.previous import Previous
+from agent.record import record
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class StateFolderError(ThalovantError):
     """Another agent uses the folder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DeviceNames:
     """What the hub and the broker call this device's connections: random, and the same for as long as the folder is."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.record import record
 from agent.version import __version__
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def user_agent() -> str:
     return f"ThalovantAgent/{version()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Part:
     """One thing that is connected to the device."""
 
@@ -92,7 +92,7 @@ def written_bytes(io: Path = Path("/proc/self/io")) -> int | None:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Card:
     """What the device does to its card, and the card to what is scanned."""
 
@@ -112,7 +112,7 @@ class Card:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Status:
     """The device at one moment."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from agent.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Task:
     """Something of the command line's that the core must do, since what it is about is the core's alone."""
 

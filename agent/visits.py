@@ -10,13 +10,13 @@ Without visits everybody is the same person, who never leaves. Pure: seconds com
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from agent.hub import messages
 from agent.hub.conversation import Conversations
 from agent.hub.events import EVENT_UTTERANCE_HANDLED, ThalovantEvent
 from agent.hub.protocol.bus import session_of
 from agent.parcel import Parcel
+from agent.record import replace
 
 VISIT = "visit"
 """The session name that stands for a session of each visitor's own."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agent.delivery import Ending
 from agent.effects import Answer, Effect
 from agent.parcel import Outcome
+from agent.record import record
 
 _EMPTY_SECONDS = 5.0
 """After the hub was done with a question and said nothing: its words may come late (wire reference, messages.md section
@@ -17,7 +17,7 @@ _SETTLE_SECONDS = 0.25
 """After the first of them: the same words come again under another name, or more do."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Wish:
     ticket: str
     until: float

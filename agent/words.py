@@ -7,10 +7,10 @@ here gets English: better understood by some than silent for all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.hub.protocol.causes import Cause
+from agent.record import record
 
 
 class Word(StrEnum):
@@ -121,7 +121,7 @@ _GERMAN_CAUSES: Mapping[Cause, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Language:
     words: Mapping[Word, str]
     causes: Mapping[Cause, str]

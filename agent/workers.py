@@ -14,9 +14,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent.record import field, record
 from agent.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class ThreadFactory(Protocol):
     def __call__(self, *, target: Callable[[], None], name: str, daemon: bool) -> threading.Thread: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Restart:
     """The wait before a failed worker runs again, in seconds: doubling, with a ceiling."""
 
@@ -45,7 +45,7 @@ class Restart:
         return min(self.first * 2.0 ** min(attempt, 30), self.ceiling)
 
 
-@dataclass(slots=True, kw_only=True)
+@record(frozen=False, kw_only=True)
 class _Worker:
     """One named thread. Its own thread writes everything but `stop`."""
 

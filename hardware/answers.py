@@ -8,16 +8,16 @@ would begin: a module says one thing after the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from agent.record import record
 from hardware.facts import DeviceError
 
 _ANY, _LENGTH, _COUNTED, _TEXT = -1, -2, -3, -4
 _WORDS = {"??": _ANY, "LL": _LENGTH, "..": _COUNTED, "*": _TEXT}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """A command was answered, or was not within its time."""
 
@@ -70,7 +70,7 @@ def _byte(word: str) -> int:
     return byte
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expected:
     """The answers one command may get, until a time."""
 

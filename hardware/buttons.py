@@ -14,9 +14,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from agent.record import record
 from hardware.board import Board, ButtonFact
 from hardware.facts import DeviceError, DeviceFound, DeviceLost, Gesture
 from hardware.gestures import Chord, Timing
@@ -34,7 +34,7 @@ _LATEST_SECONDS = 5.0
 _BEAT_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ButtonSpec:
     """One button and its wiring."""
 
@@ -67,7 +67,7 @@ class ButtonSpec:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KnobSpec:
     """One rotary encoder and its wiring. It tells `clockwise` and `counterclockwise`; its push button is a button."""
 
@@ -255,7 +255,7 @@ def _pins(spec: ButtonSpec | KnobSpec) -> str:
     return f"pin {spec.pin}" if isinstance(spec, ButtonSpec) else f"pins {spec.a} and {spec.b}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Contact:
     name: str
     pin: int | str

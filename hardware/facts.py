@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from agent.record import record
 
 DeviceKind = Literal["scanner", "button", "display", "speech", "light", "page"]
 RefusalReason = Literal["too long", "undecodable", "empty", "check digit", "incomplete", "not GS1"]
@@ -21,7 +22,7 @@ Gesture = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Element:
     """One piece of a GS1 code: what it says, and what that is."""
 
@@ -30,7 +31,7 @@ class Element:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CodeScanned:
     """A scanner read one code."""
 
@@ -50,7 +51,7 @@ class CodeScanned:
     """What is odd about the code, for the journal and whoever sets the scanner up; holds none of its content."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScanRefused:
     """A scanner sent something that is no code, and the person should scan again."""
 
@@ -63,7 +64,7 @@ class ScanRefused:
     """What is wrong, for the journal; holds none of the content."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ButtonPressed:
     """A person did something with a button, a chord of buttons or a knob; `button` is its name."""
 
@@ -73,7 +74,7 @@ class ButtonPressed:
     gesture: Gesture = "press"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceFound:
     """A device works, for the first time or again."""
 
@@ -83,7 +84,7 @@ class DeviceFound:
     """Where it is, for the journal; may be empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceLost:
     """A device is missing or failed. Told when that starts and when its reason changes, not once per attempt."""
 

@@ -20,8 +20,8 @@ most.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from agent.record import record
 from hardware.answers import Answer, Expected
 from hardware.facts import DeviceError, RefusalReason
 
@@ -32,7 +32,7 @@ _GAP_SECONDS = 0.25
 """No scanner pauses for so long within a code, nor sends the next one sooner."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Framing:
     """What one scanner puts around a code."""
 
@@ -55,7 +55,7 @@ class Framing:
     """Bytes of the longest code. The largest QR symbol holds 2953, or 7089 digits."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refused:
     """A frame that is no code."""
 

@@ -22,9 +22,9 @@ repeating. Both are told as lost: they are stuck, or wired the wrong way round.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
+from agent.record import record
 from hardware.edges import PressMachine
 from hardware.facts import DeviceError, Gesture
 
@@ -33,7 +33,7 @@ BUTTON_GESTURES: frozenset[Gesture] = frozenset({"press", "release", "click", "d
 """What one button can do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Timing:
     """How long things take, in seconds."""
 
@@ -49,7 +49,7 @@ class Timing:
     """Nobody holds a button for so long."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Made:
     """A gesture, or a button that stuck or came free."""
 
@@ -189,7 +189,7 @@ class ButtonMachine:
         return down + self._timing.hold_seconds + self._repeated * max(self._timing.repeat_seconds, 0.01)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Chord:
     """Several buttons pressed together. What they do alone should be a click, not a press, which comes too early."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
+from agent.record import record
 from hardware import check_digits
 
 _TABLE = """
@@ -194,7 +194,7 @@ _ENDED_BY_LENGTH = {"00", "01", "02", "03", "04", *map(str, range(11, 21)), *map
 """First two digits of the identifiers whose length everybody knows, so that no GS need follow (figure 7.8.5-2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identifier:
     """One application identifier."""
 

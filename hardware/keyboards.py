@@ -14,9 +14,9 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from agent.record import record
 from hardware.facts import DeviceError
 from hardware.ports import PortMissingError
 from hardware.stopping import wait_readable
@@ -30,7 +30,7 @@ _KEYS_OF_A_CODE = (*range(2, 12), 28)
 """The digits and Enter: what has them types codes; a keyboard's second device for its volume keys has not."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Key:
     """A key that went down (1), went up (0) or is held (2)."""
 

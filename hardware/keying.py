@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+from agent.record import replace
 from hardware.framing import Framing
 from hardware.keymaps import KeyReader
 from hardware.reading import Reading
@@ -16,7 +15,7 @@ class KeyMachine(ScanMachine):
     def __init__(
         self, name: str, layout: str = "us", framing: Framing | None = None, reading: Reading | None = None
     ) -> None:
-        super().__init__(name, framing, dataclasses.replace(reading or Reading(), encoding="utf-8"))
+        super().__init__(name, framing, replace(reading or Reading(), encoding="utf-8"))
         self._keys = KeyReader(layout)
 
     def key(self, code: int, value: int, now: float) -> list[ScanFact]:

@@ -10,8 +10,8 @@ A dead key waits for the next letter: `^` and `e` make `ê`, `^` and a space mak
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 
+from agent.record import record
 from hardware.facts import DeviceError
 
 _DIGITS, _UPPER, _MIDDLE, _LOWER = range(2, 14), range(16, 28), range(30, 41), range(44, 54)
@@ -24,7 +24,7 @@ _DEAD = {"\u0302": "^", "\u0301": "´", "\u0300": "`", "\u0308": "¨", "\u0303":
 """Dead keys are combining marks in the tables, and these when they stand alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keymap:
     """What each key writes alone, with Shift, with AltGr, and with both."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from agent.record import record
 from hardware.facts import DeviceError
 from hardware.framing import CR, LF, Framing
 from hardware.gs1 import GS
@@ -30,7 +30,7 @@ _GARBLED = 0.7
 """With less than this share of printable characters, a burst is noise of a wrong speed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Learned:
     """The settings of a scanner."""
 
@@ -62,7 +62,7 @@ class Learned:
         return lines
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """What comes next."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from agent.record import record
 from hardware.layout import paginate, printable, wrap
 
 _MOST_PAGES = 12
@@ -72,7 +72,7 @@ _CLASSES = {"Pd": "-", "Zs": " ", "Pi": '"', "Pf": '"'}
 _QUOTES = {"‘": "'", "’": "'", "‚": "'", "‛": "'", "‹": "'", "›": "'", "“": '"', "”": '"', "„": '"', "′": "'", "″": '"'}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Panel:
     """What a panel can hold: `columns` by `rows` cells, and of which characters."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
+from agent.record import field, record
 from hardware.answers import AnswerPattern
 from hardware.facts import DeviceError
 from hardware.framing import Framing
@@ -23,7 +23,7 @@ _KEYS = {"title", "baud", "terminators", "start", "encoding", "commands"}
 _COMMAND_KEYS = {"send", "accepted", "refused", "seconds"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Command:
     """Something a scanner can be told."""
 
@@ -40,7 +40,7 @@ class Command:
         return bool(self.accepted or self.refused)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Profile:
     """One kind of scanner."""
 

@@ -8,9 +8,9 @@ unless `check` says that this counter sees nothing but articles.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 from typing import Literal
 
+from agent.record import record
 from hardware import check_digits, gs1, symbology
 from hardware.check_digits import Kind
 from hardware.facts import CodeScanned, DeviceError, Element, ScanRefused
@@ -20,7 +20,7 @@ from hardware.symbology import Symbol
 _GS1_HOST = ("https://id.gs1.org/", "http://id.gs1.org/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reading:
     """How the codes of one scanner are read."""
 

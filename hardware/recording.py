@@ -19,9 +19,9 @@ A recording holds what people scanned. It is written when somebody asks for it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, get_args
 
+from agent.record import record
 from hardware.board import Board, ButtonFact
 from hardware.facts import DeviceError
 from hardware.keying import KeyMachine
@@ -33,7 +33,7 @@ _KINDS = frozenset(get_args(Kind))
 _NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """One thing that came in."""
 
@@ -80,16 +80,16 @@ def replay(
     to become a double one. Raises DeviceError for a record that its scanner cannot read.
     """
     last: Record | None = None
-    for record in records:
-        facts: list[ScanFact | ButtonFact] = [*_passed(board, record.at)]
-        if record.kind == "level":
-            board.level(record.name, record.data == "1", record.at)
-        elif record.kind == "edge":
-            facts += board.edge(record.name, record.data == "1", record.at)[1]
-        elif record.name in scanners:
-            facts += _scanned(scanners[record.name], record)
-        yield record, facts
-        last = record
+    for made in records:
+        facts: list[ScanFact | ButtonFact] = [*_passed(board, made.at)]
+        if made.kind == "level":
+            board.level(made.name, made.data == "1", made.at)
+        elif made.kind == "edge":
+            facts += board.edge(made.name, made.data == "1", made.at)[1]
+        elif made.name in scanners:
+            facts += _scanned(scanners[made.name], made)
+        yield made, facts
+        last = made
     if last is not None:
         yield last, [*_passed(board, last.at + 1.0)]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from agent.record import record
 from hardware import symbology
 from hardware.facts import CodeScanned, DeviceError
 from hardware.gs1_identifiers import known_identifiers
@@ -17,7 +17,7 @@ from hardware.gs1_identifiers import known_identifiers
 _PLACE = re.compile(r"\{([A-Za-z_0-9]+)\}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Rule:
     """What is done with some codes."""
 
@@ -39,7 +39,7 @@ class Rule:
     """An action to be sent instead of a code, with the same in braces. A barcode at the counter is a button then."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """What becomes of one code; what is empty is as the scanner says."""
 

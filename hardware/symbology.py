@@ -11,7 +11,8 @@ Some members say that the code may change its character set on the way (ECI). Th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from agent.record import record
 
 _FAMILIES = {
     "A": "code-39",
@@ -86,7 +87,7 @@ _CHARSETS = {  # the numbers of AIM's ECI register for which Python has a codec
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Symbol:
     """An AIM identifier and what it means."""
 

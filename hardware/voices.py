@@ -7,10 +7,11 @@ mean the same for all: 1.0 and 100 are the program's ordinary ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from agent.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Profile:
     """One program."""
 

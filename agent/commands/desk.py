@@ -7,13 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TextIO
+
+from agent.record import field, record
 
 _LINE_EVERY = 10.0  # seconds between lines where no line can be overwritten, as in a log
 
 
-@dataclass(slots=True, kw_only=True)
+@record(frozen=False, kw_only=True)
 class Desk:
     """The real world, unless a test says otherwise."""
 

@@ -8,7 +8,6 @@ without waiting.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -20,6 +19,7 @@ from agent.hub.errors import (
     ThalovantAPIUnreachableError,
     ThalovantAuthError,
 )
+from agent.record import record
 
 DEFAULT_TIMEOUT = 180.0
 DEFAULT_POLL_INTERVAL = 2.0
@@ -29,7 +29,7 @@ _FAILED = ("failed", "timed_out")
 _FOLDER = "/operations/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class AdmissionProgress:
     """How the wait goes, told after each look."""
 

@@ -12,7 +12,6 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.api_secrets import without_secrets
@@ -20,6 +19,7 @@ from agent.hub.endpoints import ProtocolFlags, select_data_plane_endpoint, split
 from agent.hub.errors import ThalovantAPIError, ThalovantIdentityError
 from agent.hub.hubs import hub_endpoints
 from agent.hub.identity import ThalovantIdentity
+from agent.record import field, record
 
 DEFAULT_PROTOCOLS = ("wss", "https", "mqtt")
 
@@ -28,7 +28,7 @@ _SPEC_VERSION = "1"
 _DROPPED = "cryptokey"  # obsolete, and refused by newer hubs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ClientRequest:
     """A request for a new client. Sending it again, unchanged, is safe; making a second one is not the same."""
 
@@ -63,7 +63,7 @@ class ClientRequest:
         return cls(idempotency_key=key, body=body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ClientIdentity:
     """A new client and its identity. The hub refuses it until it is admitted (`wait_for_admission`)."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from agent.record import record
 
 CARRIED_FIELDS = (
     "converse_handlers",
@@ -96,7 +97,7 @@ class Conversations:
         return len(self._latest)
 
 
-@dataclass(slots=True, kw_only=True)
+@record(frozen=False, kw_only=True)
 class _Conversation:
     parts: dict[str, Any]
     aliases: list[str | None]

@@ -7,17 +7,17 @@ they are as secret as the password.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.endpoints import as_flag, first_of, is_loopback, split, text_of, without_userinfo
 from agent.hub.errors import ThalovantIdentityError
+from agent.record import field, record
 
 _SCHEMES = frozenset({"mqtt", "mqtts", "tcp", "ssl"})
 _FIELDS = ("endpoint", "username", "password", "topic_prefix", "qos", "tls", "host", "port")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class MqttCredentials:
     """Where the broker is and how to sign in. Reads as attributes and as items: `mqtt.host`, `mqtt["host"]`."""
 

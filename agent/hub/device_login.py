@@ -7,7 +7,6 @@ requests is passed in, and so are clock and sleep.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from agent.hub.errors import (
     ThalovantTimeoutError,
 )
 from agent.hub.sign_in import ApiToken
+from agent.record import field, record
 
 DEFAULT_LIMIT = 900.0
 """Seconds a person has to approve, and the life of a code whose answer names none."""
@@ -36,7 +36,7 @@ class ThalovantDeviceLoginDeniedError(ThalovantAuthError):
     """The person said no."""
 
 
-@dataclass(slots=True, kw_only=True)
+@record(frozen=False, kw_only=True)
 class DeviceLogin:
     """A sign-in under way. Show `user_code` and `verification_uri`, then poll every `interval` seconds."""
 
@@ -71,7 +71,7 @@ class DeviceLogin:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DeviceRequest:
     """What a device asks for, as its approver sees it before saying yes."""
 

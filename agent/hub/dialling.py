@@ -15,7 +15,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub import offered_keys
@@ -49,11 +48,12 @@ from agent.hub.protocol.session import SessionBroken
 from agent.hub.protocol.wire import WireError
 from agent.hub.transports.base import Transport
 from agent.hub.transports.errors import CarrierClosed, CarrierFailed
+from agent.record import field, record
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Caller:
     """Who dials: what every attempt of one device has in common."""
 
@@ -70,7 +70,7 @@ class Caller:
     """What HTTPS connections leave for the next one; see HttpsTransport."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Limits:
     """How long each part of an attempt may take, in seconds."""
 
@@ -110,10 +110,10 @@ def dial(
 ) -> Connection:
     """An established connection over `protocol`, heard to live. Takes at most about 25 s for each of KK and XX.
 
-    `previous` decides on the second's pause in MQTT's opening. `stopped` is asked whenever the descriptor `wake` becomes readable. Raises, each with a cause:
-    ThalovantHubRefusedError, ThalovantClientKeyRejectedError, ThalovantHubKeyChangedError, ThalovantConnectionError for
-    all that waiting may mend; ThalovantUnsupportedProtocolError and ThalovantIdentityError for what is wrong on this
-    side.
+    `previous` decides on the second's pause in MQTT's opening. `stopped` is asked whenever the descriptor `wake`
+    becomes readable. Raises, each with a cause: ThalovantHubRefusedError, ThalovantClientKeyRejectedError,
+    ThalovantHubKeyChangedError, ThalovantConnectionError for all that waiting may mend;
+    ThalovantUnsupportedProtocolError and ThalovantIdentityError for what is wrong on this side.
     """
     attempt = _Attempt(caller, protocol, limits or Limits(), stopped, wake)
     force_xx, unheard = False, 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from agent.hub.endpoints import protocol_name, redact, without_userinfo
@@ -25,12 +24,13 @@ from agent.hub.identity import ThalovantIdentity
 from agent.hub.keyring import Keyring
 from agent.hub.protocol.bus import UTTERANCE
 from agent.hub.protocol.causes import Cause
+from agent.record import record
 
 PROBE_TYPE = "thalovant.client.doctor"
 """A type no hub allows by itself: its denial names all that it does allow, which nothing else tells."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantDoctorCheck:
     """One thing that was tried."""
 
@@ -53,7 +53,7 @@ class ThalovantDoctorCheck:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantDoctorReport:
     """All checks of one client, in the order they were made."""
 

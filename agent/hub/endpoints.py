@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+from agent.record import record
 
 PROTOCOLS = ("wss", "https", "mqtt")
 """The protocols an identity can name, in the order it names them."""
@@ -95,7 +96,7 @@ def normalise_path(value: Any) -> str:
     return f"/{path}" if path else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Endpoints:
     """Where one hub listens, by protocol. May hold userinfo, which is never shown."""
 
@@ -118,7 +119,7 @@ class Endpoints:
         return f"Endpoints(https={shown['https']!r}, wss={shown['wss']!r}, mqtt={shown['mqtt']!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ProtocolFlags:
     """Which protocols the hub is said to have switched on: a claim, not what is usable from here."""
 

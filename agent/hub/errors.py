@@ -7,9 +7,10 @@ that a display can say which of the closed list of reasons keeps the hub away. N
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from agent.record import record
 
 if TYPE_CHECKING:
     from agent.hub.protocol.causes import Cause
@@ -73,7 +74,7 @@ class ThalovantRuntimeError(ThalovantError):
     """The hub was reached and could not do it. The link is fine; asking again may not be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class IntentQuota:
     """The allowance a hub says is used up; a number it did not send is 0."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.items import DisplayItem, display_items, media_of, strip_ssml
 from agent.hub.protocol import bus
+from agent.record import field, record
 
 EVENT_RECOGNIZER_LOOP_UTTERANCE = bus.UTTERANCE
 EVENT_SPEAK = bus.SPEAK
@@ -47,7 +47,7 @@ HIVE_KINDS = ("broadcast", "propagate", "escalate", "intercom", "rendezvous")
 MAX_AUDIO_BYTES = 4 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantEvent:
     """One bus message from the hub, with its route turned to the client's point of view."""
 

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.hub.conversation import Conversations
@@ -19,6 +18,7 @@ from agent.hub.errors import ThalovantConnectionError, ThalovantRuntimeError
 from agent.hub.events import EVENT_POLICY_DENIED, EVENT_UTTERANCE_HANDLED, ThalovantEvent
 from agent.hub.protocol import bus
 from agent.hub.protocol.replies import Ending, InFlight, Outcome, ReplyCollector
+from agent.record import record
 
 LATE_SECONDS = 2.0
 """How long after its reply a turn's "handled" is still listened for: it mostly comes just behind the last speech."""
@@ -133,7 +133,7 @@ class QueryCollector:
         )
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Late:
     """A turn whose reply was returned and whose "handled" has not come yet."""
 

@@ -5,14 +5,16 @@ Wire reference, transports.md section 5. Durations are milliseconds to three dec
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from agent.record import field, record
 
 Phase = Literal["idle", "connecting", "ready", "closed", "error"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantConnectionInfo:
     """The connection of a client, or the last one it had."""
 
@@ -48,7 +50,7 @@ class ThalovantConnectionInfo:
         return f"{self.phase}{over}{took}{why}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantHealth:
     """Whether a client can be relied on at this moment."""
 

@@ -6,12 +6,12 @@ Wire reference, control-plane.md section 4, identity.md sections 2, 3 and 8. Pur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from agent.hub.endpoints import Endpoints, ProtocolFlags, normalise_endpoint, text_of
 from agent.hub.errors import ThalovantAPIError
+from agent.record import replace
 
 _ENDPOINT_KEYS = ("data_plane_endpoints", "dataPlaneEndpoints", "endpoints")
 _WEB_SCHEMES = {"https": ("http", "https", "ws", "wss"), "wss": ("http", "https")}

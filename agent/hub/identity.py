@@ -11,7 +11,6 @@ import copy
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from agent.hub.endpoints import (
 from agent.hub.errors import ThalovantIdentityError, ThalovantUnsupportedProtocolError
 from agent.hub.files import read_private, replace_file
 from agent.hub.profiles import environment_mapping, profile_mapping
+from agent.record import field, record, replace
 
 _ALIASES = {
     "access_key": ("access_key", "key", "api_key", "apiKey"),
@@ -44,7 +44,7 @@ _ENDPOINT_KEYS = ("data_plane_endpoints", "dataPlaneEndpoints", "endpoints")
 _DEFAULT_PORT = 5679
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantIdentity:
     """One client of one hub. Frozen; two are equal when they say the same, wherever they were read from."""
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from string import ascii_letters, whitespace
 from typing import Any
 
 from agent.hub.protocol.bus import as_object
+from agent.record import record
 
 _MEDIA_KEYS = ("table", "attachment", "attachments", "quick_replies", "buttons", "image", "images")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DisplayItem:
     """One thing to show; `kind` is text, table, image, attachment or choices, and tells which fields are set."""
 

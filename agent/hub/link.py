@@ -19,7 +19,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from agent.hub import messages, offered_keys
@@ -46,6 +45,7 @@ from agent.hub.protocol.causes import Cause
 from agent.hub.protocol.keeping import Decision, Dial, Hold, Keeping, Outcome, Pulse, PulseTerms, Stop, Terms
 from agent.hub.reply import ThalovantBinary
 from agent.hub.surroundings import Change, Surroundings
+from agent.record import replace
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,13 @@ Small on purpose: the device's decisions are written in these, and are imported 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from agent.hub.events import ThalovantEvent
 from agent.hub.protocol.causes import Cause
 from agent.hub.reply import ThalovantBinary
+from agent.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LinkUp:
     """The hub answered over a session of its own: messages may go out. Each session has a number of its own."""
 
@@ -21,7 +20,7 @@ class LinkUp:
     """"mqtt", "wss" or "https"."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LinkDown:
     """The session ended; what was sent over it and not answered may or may not have arrived."""
 
@@ -29,35 +28,35 @@ class LinkDown:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LinkTrouble:
     """There is no link, and this is why; told when it starts and when the reason changes."""
 
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LinkOffer:
     """A better protocol than the one in use is open and waits to be taken with `Link.take_offer`."""
 
     protocol: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LinkProved:
     """The hub answered a probe: it had everything that was sent before `asked`, in seconds of `time.monotonic()`."""
 
     asked: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HubSaid:
     """The hub sent a bus message."""
 
     event: ThalovantEvent
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HubSentBinary:
     """The hub sent a binary frame."""
 

@@ -6,18 +6,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.hub.link_events import LinkDown, LinkEvent, LinkTrouble, LinkUp
 from agent.hub.protocol.causes import Cause
+from agent.record import record, replace
 
 log = logging.getLogger(__name__)
 
 LinkState = Literal["offline", "connecting", "awaiting admission", "up", "degraded", "attention"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LinkSnapshot:
     """How the link is, at one moment."""
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from agent.hub.connection import Connection
 from agent.hub.errors import ThalovantError
+from agent.record import record
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Found:
     """What came of one look: the open connection, or None."""
 

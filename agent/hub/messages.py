@@ -10,15 +10,15 @@ from __future__ import annotations
 import copy
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agent.hub.protocol.bus import UTTERANCE, as_object, request_id_of, session_id_of
+from agent.record import record
 
 DEFAULT_LANG = "en-us"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class BusMessage:
     """One message for the hub's bus. Its dictionaries belong to it alone: nobody changes them."""
 

@@ -12,17 +12,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.hub.files import replace_file
 from agent.hub.keyring import Keyring
+from agent.record import record
 
 _FILE = "offered_hub_keys.json"
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offered:
     """One hub's other key."""
 

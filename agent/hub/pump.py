@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.hub.connection import Connection, Incoming
@@ -34,6 +33,7 @@ from agent.hub.health import Phase, ThalovantConnectionInfo, milliseconds, utc_n
 from agent.hub.protocol import wire
 from agent.hub.protocol.causes import Cause
 from agent.hub.protocol.keeping import Pulse, PulseTerms
+from agent.record import record, replace
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class NotConnectedError(ThalovantConnectionError):
     """There is no link, and the envelope was not handed to any carrier."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Order:
     envelope: Mapping[str, Any]
     done: Future[None]

@@ -9,7 +9,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,10 @@ from agent.hub.identity import ThalovantIdentity
 from agent.hub.keyring import Keyring
 from agent.hub.previous import Previous
 from agent.hub.pump import NotConnectedError, Pump
+from agent.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Reaching:
     """The terms a client reaches its hub on; times in seconds."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.errors import (
@@ -29,12 +28,13 @@ from agent.hub.events import (
 from agent.hub.items import DisplayItem, strip_ssml, text_items
 from agent.hub.protocol.bus import as_object, first_text
 from agent.hub.protocol.replies import Ending, Outcome
+from agent.record import field, record
 
 _LARGEST_COUNT = 2**53 - 1  # above it a decoder that counts in doubles reads another number
 _DIGITS = re.compile(r"[0-9]{1,16}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantReply:
     """What a hub answered to one request."""
 
@@ -130,7 +130,7 @@ class ThalovantReply:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ThalovantBinary:
     """A binary frame from the hub: rendered speech, a file. It names no request."""
 

@@ -7,16 +7,16 @@ decision, and there is no other token to renew it with.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.api_problems import code_of, detail_of
 from agent.hub.errors import ThalovantAPIError
+from agent.record import field, record
 
 _CODE_WANTED = "mfa_required"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ApiToken:
     """An access token of the control plane, as a sign-in answered with it."""
 

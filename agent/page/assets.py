@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.page.branding import Branding, brand_css
+from agent.record import record
 
 _FOLDER = Path(__file__).with_name("static")
 _TYPES = {
@@ -17,7 +17,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asset:
     """One file."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+
+from agent.record import field, record
 
 AA = 4.5
 """The least contrast of text with its ground."""
@@ -31,7 +32,7 @@ LOGO_TYPES: Mapping[str, str] = {
 """What a logo may be, by the end of its name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Branding:
     """One house's look. Everything in it was written by the installer."""
 

@@ -13,11 +13,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from agent.hub.errors import ThalovantError
 from agent.page import http1
 from agent.page.http1 import Request, RequestReader, RequestRefusedError
+from agent.record import field, record
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class PageError(ThalovantError):
     """The page cannot be served; the text says why and what to do."""
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Client:
     """One connection: a request, then what is left to send."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
+
+from agent.record import record
 
 _HEAD_BYTES = 16_384
 _BODY_BYTES = 16_384
@@ -27,7 +28,7 @@ class RequestRefusedError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Request:
     """One request; header names in lower case."""
 

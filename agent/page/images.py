@@ -15,12 +15,12 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 from agent.page.items import Image
 from agent.page.pictures import NotShownError, Picture, data_url, picture
+from agent.record import record, replace
 
 if TYPE_CHECKING:
     import requests
@@ -42,7 +42,7 @@ _BEAT_SECONDS = 10.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Known:
     url: str
     state: Literal["loading", "ready", "missing"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from agent.record import record
 
 _ITEMS = 24
 _TEXT = 8_000  # characters of one text
@@ -38,14 +39,14 @@ class Shown(Protocol):
     def url(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """A text to read; line breaks are kept."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """Rows of equal length. `head` is empty, or as long as a row."""
 
@@ -55,7 +56,7 @@ class Table:
     """Rows there was no room for."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Image:
     """A picture at an address of the hub's; the address is fetched by `images` or not at all."""
 
@@ -63,14 +64,14 @@ class Image:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class File:
     """Something attached that is no picture: the page says that it is there."""
 
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """One touch button: what it says, and the action it sends."""
 
@@ -78,7 +79,7 @@ class Choice:
     payload: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choices:
     """Touch buttons that belong together."""
 

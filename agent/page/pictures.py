@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 import struct
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
+
+from agent.record import record
 
 MOST_PIXELS = 16_000_000
 """64 MB once decoded."""
@@ -23,7 +24,7 @@ class NotShownError(Exception):
     """This is no picture to show; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Picture:
     """Bytes that were looked at."""
 

@@ -14,7 +14,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agent.page import http1
@@ -28,6 +27,7 @@ from agent.page.liveness import Liveness
 from agent.page.state import PageState
 from agent.page.taps import Tap, TapError, Taps, Touched, Verdict, read_tap
 from agent.page.words import page_causes, page_words
+from agent.record import record
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _BEAT_SECONDS = 3.0
 """The page hears from here at least this often; when it does not, it says that the device is gone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Watch:
     """What the server tells of the browser in front of it. Called on the server's thread; must not wait."""
 

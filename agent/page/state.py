@@ -8,10 +8,10 @@ device may have none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from agent.page.items import Choices, File, Image, Item, Table, Text
+from agent.record import field, record
 
 InputState = Literal["kept", "sent", "done", "unanswered", "refused", "expired", "unknown", "not saved", "again"]
 """What became of an input: the outcomes of `agent.parcel`, and before them `kept` (on disk, waiting for a link) and
@@ -24,7 +24,7 @@ _TITLE = 120
 _REASON = 240
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Input:
     """One scan, press or touch, and what became of it."""
 
@@ -40,7 +40,7 @@ class Input:
     """When it was made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Answer:
     """What the hub said."""
 
@@ -53,7 +53,7 @@ class Answer:
     """The `Input.id` it belongs to; empty for what the hub said unasked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LinkLine:
     """How the way to the hub is."""
 
@@ -64,7 +64,7 @@ class LinkLine:
     """Messages on disk that the hub has not answered yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Trouble:
     """Something else a person should know: a full store, a scanner that is gone, a missing identity."""
 
@@ -73,7 +73,7 @@ class Trouble:
     """One sentence in the device's language."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PageState:
     """The whole screen. The defaults are a device that has just started."""
 

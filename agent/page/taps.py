@@ -10,8 +10,9 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from agent.record import record
 
 _CODE = 512  # characters: whoever types more than this is not typing a damaged label
 _TITLE = 160
@@ -26,7 +27,7 @@ class TapError(ValueError):
     """The page sent something it never would."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Touched:
     """A choice was touched."""
 
@@ -37,7 +38,7 @@ class Touched:
     """The language the person reads the page in; empty for the device's."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Typed:
     """A code was typed, because its label cannot be read."""
 
@@ -49,7 +50,7 @@ class Typed:
 Tap = Touched | Typed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """What became of a tap: on disk, or not and why."""
 

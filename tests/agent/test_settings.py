@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import dataclasses
 import string
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,17 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import settings
+from agent.record import field, fields, record
 from agent.settings import Filled, Key, Range, SettingsError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Port:
     name: Annotated[str, Filled("a name")]
     baud: Annotated[int, Range(300, 115_200)] = 9600
     parity: Literal["none", "even"] = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Limits:
     seconds: Annotated[float, Range(0, 10)] = 1.0
     loud: bool = False
@@ -33,7 +32,7 @@ class Limits:
     voices: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Schema:
     limits: Limits = field(default_factory=Limits)
     ports: Annotated[tuple[Port, ...], Key("port")] = ()
@@ -144,7 +143,7 @@ toml_values = st.recursive(
     max_leaves=8,
 )
 port_tables = st.dictionaries(st.sampled_from(["name", "baud", "parity", "x"]), toml_values)
-limit_tables = st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Limits)] + ["y"]), toml_values)
+limit_tables = st.dictionaries(st.sampled_from([f.name for f in fields(Limits)] + ["y"]), toml_values)
 tables = st.dictionaries(st.text(string.ascii_lowercase, max_size=6), toml_values) | st.fixed_dictionaries(
     {}, optional={"limits": limit_tables | toml_values, "port": st.lists(port_tables, max_size=3) | toml_values}
 )

@@ -7,10 +7,10 @@ the middle of a byte, and what is left over stands as zeros in front.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
 from typing import Any
 
 from agent.hub.protocol.wire import MAX_MESSAGE_BYTES, WireError, decode_object
+from agent.record import field, record
 
 TYPES = {
     0: "shake",
@@ -32,7 +32,7 @@ _NEWEST_VERSION = 1
 _UNKNOWN_TYPE = "3rdparty"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary:
     """What came in a frame of type `bin`."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
@@ -19,6 +18,7 @@ from agent.hub.protocol import wire
 from agent.hub.protocol.noise import KK, SUITES, XX, NoiseError, NoiseHandshake, NotAuthentic, protocol_name
 from agent.hub.protocol.session import Session
 from agent.hub.protocol.wire import WireError
+from agent.record import field, record
 
 MAX_MESSAGE_HEX = 131070
 """Characters in a `msg`: 65535 bytes in hex."""
@@ -52,21 +52,21 @@ class HubStartedAnew(WireError):  # noqa: N818 - it names what happened
         super().__init__("the hub started the negotiation anew")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SendText:
     """Send this cleartext frame."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NeedPsk:
     """Find or derive the PSK for this hub and call `Handshake.use_psk`."""
 
     node_id: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StorePin:
     """Pin the hub's key. It must be on disk before the orders behind this one: a pin that is lost lets another hub in,
     and the next frame shows the hub our own key."""
@@ -74,7 +74,7 @@ class StorePin:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Established:
     """The session. Its first frame must be the encrypted HELLO."""
 

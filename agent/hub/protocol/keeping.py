@@ -13,8 +13,9 @@ the others had their turn; one that is lost right after it came up counts as fai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from agent.record import record
 
 
 class Outcome(StrEnum):
@@ -28,12 +29,12 @@ class Outcome(StrEnum):
     CLIENT_KEY_REJECTED = "client_key_rejected"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hold:
     """The link is up: leave it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dial:
     """Dial `protocol` in `wait` seconds."""
 
@@ -41,7 +42,7 @@ class Dial:
     wait: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stop:
     """Waiting cannot help: dial again only when a person acts."""
 
@@ -54,7 +55,7 @@ _LAST_RUNG = 30
 """No ladder is longer; and 2.0 ** 1024, two days of failures, would overflow."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Terms:
     """The figures of link keeping; all times in seconds."""
 
@@ -89,7 +90,7 @@ class Terms:
     late will of an older connection looks the same."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Health:
     failures: int = 0
 
@@ -266,7 +267,7 @@ class Keeping:
         return Dial(best, wait)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PulseTerms:
     """The figures of probing; seconds."""
 

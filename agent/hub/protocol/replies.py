@@ -8,11 +8,11 @@ messages and times go in, an outcome comes out: the caller reads the clock, any 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from agent.hub.protocol import bus
+from agent.record import record
 
 REPLY_EVENTS = (
     bus.SPEAK,
@@ -62,7 +62,7 @@ _ENDINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Outcome:
     """What came of one request."""
 
