@@ -250,7 +250,7 @@ class Behaviour:
         self._session = event.session
         self._panel.link_works()
         self.status_denied = False
-        self.delivery.link_up(event.session)
+        self.delivery.link_up(event.session, event.protocol)
         return [*effects, *self._report(now)]
 
     def _link_down(self, event: LinkDown, now: float) -> list[Effect]:

@@ -98,7 +98,8 @@ class HubConfig:
     answer_seconds: Annotated[float, Range(1, 600)] = 30.0
     """How long the hub may take to answer a message before its outcome counts as unknown."""
     in_flight: Annotated[int, Range(1, 32)] = 1
-    """Messages that may wait for answers at a time; with 1, a denial, which names no message, still has an owner."""
+    """Messages that may wait for answers at a time, over WSS and HTTPS; with 1, a denial, which names no message, still
+    has an owner. Over MQTT it is always 1: the released hub breaks its session under more."""
 
 
 @record(kw_only=True)

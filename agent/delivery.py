@@ -30,6 +30,10 @@ from agent.parcel import Outcome, Parcel, dated
 from agent.record import record, replace
 from agent.stamps import Stamp, age
 
+_ONE_BY_ONE = frozenset({"mqtt"})
+"""Carriers that never have more than one parcel in flight. A released hub that answers several at once publishes some
+frames in another order than it sealed them (hivemind-core 5.3.10a1: the first of 300 codes from 6 in flight on), which
+ends the session and has all of them sent again."""
 _REMEMBERED = 256
 """Parcels that ended and of which the hub may still say something."""
 
@@ -39,7 +43,8 @@ class DeliveryTerms:
     """The figures of delivery; all times in seconds."""
 
     in_flight: int = 1
-    """Parcels sent and not yet answered at one time. Each more is one more possible repeat when a hub is killed."""
+    """Parcels sent and not yet answered at one time, where the carrier allows more than one. Each more is one more
+    possible repeat when a hub is killed."""
     answer_seconds: float = 30.0
     """On a link that lived: sent this long ago and unanswered is unknown."""
     suspicious_seconds: float = 3.0
@@ -73,6 +78,7 @@ class Delivery:
     def __init__(self, terms: DeliveryTerms) -> None:
         self._terms = terms
         self._session: int | None = None
+        self._window = 1
         self._backlog = Backlog()
         self._flights: OrderedDict[str, Flight] = OrderedDict()
         self._ended: OrderedDict[str, Ending] = OrderedDict()
@@ -156,9 +162,10 @@ class Delivery:
 
     # -- the link
 
-    def link_up(self, session: int) -> None:
+    def link_up(self, session: int, protocol: str) -> None:
         """The link has a session; from now on parcels go out on it."""
         self._session = session
+        self._window = 1 if protocol in _ONE_BY_ONE else self._terms.in_flight
         self._denials.session_began()
         self._doubt_ends = self._offer_ends = None
         self._offered = False
@@ -249,7 +256,7 @@ class Delivery:
                 self._offer_ends = now + self._terms.change_seconds
                 effects.append(TakeOffer())
             return effects
-        while len(self._backlog) > 0 and len(self._flights) < (1 if self._alone else self._terms.in_flight):
+        while len(self._backlog) > 0 and len(self._flights) < (1 if self._alone else self._window):
             effects += self._send(self._backlog.take(), now, stamp)
         return [*effects, *self._backlog.fetch()]
 

@@ -28,7 +28,7 @@ class Setting:
 
     def sent(self):
         """What the delivery sends when there is a link."""
-        self.delivery.link_up(1)
+        self.delivery.link_up(1, "wss")
         sent = []
         for _ in range(10):
             for effect in self.delivery.pump(0.0, LATER):

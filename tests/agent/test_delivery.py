@@ -29,8 +29,8 @@ class Line:
             self.rows.append(row)
             self.delivery.stored(row, self.now)
 
-    def up(self, session=1):
-        self.delivery.link_up(session)
+    def up(self, session=1, protocol="wss"):
+        self.delivery.link_up(session, protocol)
         return self.go()
 
     def go(self, seconds=0.0):
@@ -94,6 +94,14 @@ def test_a_message_goes_over_the_session_that_is_up_with_what_is_known_of_its_ag
     (order,) = line.up(7)
     assert order.session == 7
     assert order.message.context["made_at"]["age_seconds"] == 0.0
+
+
+def test_over_mqtt_one_goes_out_at_a_time_whatever_the_window():
+    line = Line(in_flight=4)
+    line.store(*(parcel(name) for name in "abc"))
+    assert sent(line.up(protocol="mqtt")) == ["a"]
+    assert sent(line.handled("a")) == ["b"]
+    assert sent([*line.delivery.link_down(), *line.up(2, protocol="wss")]) == ["b", "c"]
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
@@ -266,7 +274,7 @@ def test_a_scan_too_old_is_put_aside_and_not_forgotten():
 def test_a_jump_of_the_wall_clock_expires_nothing(wall):
     line = Line()
     line.store(parcel("a"), press("b"))
-    line.delivery.link_up(1)
+    line.delivery.link_up(1, "wss")
     line.delivery.fetched(Fetched(tuple(line.rows), last=True))
     orders = line.delivery.pump(line.now, replace(STAMP, wall=wall))
     assert sent(orders) == ["a"]

@@ -38,7 +38,7 @@ class Line:
         return self.pump()
 
     def up(self, session=1):
-        self.delivery.link_up(session)
+        self.delivery.link_up(session, "wss")
         return self.pump()
 
     def down(self):
