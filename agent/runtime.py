@@ -10,6 +10,7 @@ At the end the inputs go first and what they left is stored; then the hub and th
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import random
@@ -83,6 +84,7 @@ def hub_link(
     from agent.hub.dialling import Caller
     from agent.hub.link import Link
 
+    gc.freeze()
     previous = state.previous_session
     names = state.names()
     caller = Caller(
@@ -248,6 +250,7 @@ class Runtime:
             if self._page is not None:
                 self._page.start(self._workers)
             self._notifier.ready()
+            gc.freeze()  # what is there stays: a collection that went through it would hold a scan up
             log.info("reading inputs", extra={"version": device_status.version()})
             self._workers.start("control", self._serve_control, limit_seconds=_CONTROL_LIMIT_SECONDS)
             self._workers.start("link", self._linking.run, limit_seconds=LIMIT_SECONDS)
