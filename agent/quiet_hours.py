@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
-_SPAN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
+_SPAN = r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])"
 _CLOCK_IS_SET = 1_735_689_600.0
 """2025 began. A board without a clock starts long before, and has no hours until a time server has told it."""
 
@@ -16,7 +16,7 @@ class Span:
 
     def problem(self, value: str) -> str | None:
         """What was expected, or None."""
-        found = _SPAN.fullmatch(value)
+        found = re.fullmatch(_SPAN, value)
         fits = found is not None and (found[1], found[2]) != (found[3], found[4])
         return None if fits else 'a time such as "22:00-06:00"'
 
@@ -26,7 +26,7 @@ class QuietHours:
 
     def __init__(self, spans: Sequence[str]) -> None:
         """`spans` are right by `Span`."""
-        found = [_SPAN.fullmatch(span) for span in spans]
+        found = [re.fullmatch(_SPAN, span) for span in spans]
         self._spans = [(int(at[1]) * 60 + int(at[2]), int(at[3]) * 60 + int(at[4])) for at in found if at is not None]
 
     def hold(self, minute: int | None) -> bool:

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import secrets
 from pathlib import Path
 
 from agent.hub import messages
@@ -91,7 +90,7 @@ class StateFolder:
         if known is not None:
             return known
         # 22 characters: MQTT 3.1.1 lets a broker refuse a client id of more than 23.
-        names = DeviceNames(session_id=messages.new_session_id(), client_id=f"thalovant-{secrets.token_hex(6)}")
+        names = DeviceNames(session_id=messages.new_session_id(), client_id=f"thalovant-{os.urandom(6).hex()}")
         text = json.dumps({"session_id": names.session_id, "mqtt_client_id": names.client_id}, indent=2)
         try:
             replace_file(path, text.encode() + b"\n")

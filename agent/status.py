@@ -7,7 +7,6 @@ scanned or heard. Times are ages in seconds, since a device without a clock of i
 from __future__ import annotations
 
 import functools
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,8 @@ def version() -> str:
 @functools.cache
 def versions() -> Mapping[str, str]:
     """Of what this runs on: Python, the kernel, the system."""
+    import platform
+
     try:
         system = platform.freedesktop_os_release().get("PRETTY_NAME", "")
     except OSError:

@@ -3,7 +3,8 @@
 Importing any module of gpiozero runs its `__init__`, which gathers boards, fonts and tones, and imports
 `importlib.metadata` for a search that is not made where the pin library is named. Here the package is put in its place
 without being run. Whoever asks it for a name later, as `from gpiozero import LED` does, has it run then, and finds
-everything.
+everything. In the place of two modules of which it wants a function or two stand those functions, which import them
+when they are called.
 """
 
 from __future__ import annotations
@@ -44,15 +45,15 @@ def named_factory(name: str) -> Factory | None:
 
 
 def _load(name: str) -> Any:
-    if "importlib_metadata" in sys.modules:
-        return importlib.import_module(name)
-    stand_in = types.ModuleType("importlib_metadata")
-    stand_in.__dict__["entry_points"] = _entry_points
-    sys.modules[stand_in.__name__] = stand_in
+    stand_ins = [module for module in _SELDOM_USED if module not in sys.modules]
+    for module in stand_ins:
+        sys.modules[module] = types.ModuleType(module)
+        sys.modules[module].__dict__.update(_SELDOM_USED[module])
     try:
         return importlib.import_module(name)
     finally:
-        del sys.modules[stand_in.__name__]
+        for module in stand_ins:
+            del sys.modules[module]
 
 
 def _put_in_place() -> None:
@@ -74,7 +75,15 @@ def _put_in_place() -> None:
     sys.modules["gpiozero"] = package
 
 
-def _entry_points(**selection: Any) -> Any:
-    from importlib.metadata import entry_points
+def _later(module: str, function: str) -> Any:
+    def run_it_now(*args: Any, **named: Any) -> Any:
+        return getattr(importlib.import_module(module), function)(*args, **named)
 
-    return entry_points(**selection)
+    return run_it_now
+
+
+_SELDOM_USED = {
+    "importlib_metadata": {"entry_points": _later("importlib.metadata", "entry_points")},
+    "statistics": {name: _later("statistics", name) for name in ("mean", "median")},
+}
+"""Modules that gpiozero imports for a function or two: for its search, and for inputs that are smoothed."""

@@ -7,7 +7,6 @@ place that knows how: written beside, flushed to disk, renamed, and its director
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -56,7 +55,7 @@ def create_file(path: Path, data: bytes, mode: int = 0o600) -> bool:
 def write_beside(path: Path, data: bytes, mode: int) -> Path:
     """Write and flush `data` to a new file in the directory of `path`; the caller gives it its name."""
     # Not tempfile's mkstemp, which brings shutil and with it three compressors.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -8,7 +8,7 @@ is known of the connection, is added at sending.
 from __future__ import annotations
 
 import copy
-import secrets
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,12 +53,12 @@ class BusMessage:
 
 def new_request_id() -> str:
     """A fresh id for one request, unique everywhere."""
-    return f"thalovant-request-{secrets.token_hex(16)}"
+    return f"thalovant-request-{os.urandom(16).hex()}"
 
 
 def new_session_id() -> str:
     """A fresh id for one conversation, unique everywhere."""
-    return f"thalovant-session-{secrets.token_hex(16)}"
+    return f"thalovant-session-{os.urandom(16).hex()}"
 
 
 def utterance(
