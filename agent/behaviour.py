@@ -32,6 +32,7 @@ from agent.inputs import Inputs
 from agent.offline import OfflineAnswers
 from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
+from agent.refusals import Refusals
 from agent.stamps import StampSource, age
 from agent.status import EVENT_STATUS, EVENT_STATUS_REQUEST
 from agent.visits import Visits
@@ -67,6 +68,8 @@ class Behaviour:
         )
         self.counts: Counter[str] = Counter()
         """What happened since the start, by name; for `status`."""
+        self.refusals = Refusals()
+        """What scanners sent that was no code; for `status` on the device alone."""
         self.status_denied = False
         """Whether the hub said in this session that the device may not report its status."""
         self._denial_told = False
@@ -176,6 +179,7 @@ class Behaviour:
 
     def _scan_refused(self, fact: ScanRefused, now: float) -> list[Effect]:
         self.counts["scans_refused"] += 1
+        self.refusals.add(fact)
         fields = {"scanner": fact.scanner, "reason": fact.reason, "bytes": len(fact.raw)}
         if fact.remark:
             fields["remark"] = fact.remark

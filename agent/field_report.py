@@ -108,6 +108,7 @@ def _parts(path: Path | None, redactor: Redactor, run: Run) -> Iterator[tuple[st
         answer = ask_agent(config.control.socket, {"command": "status"}, _SECONDS)
     except ControlError as error:
         answer = {"ok": False, "error": str(error)}
+    answer.pop("refused_scans", None)  # what people scanned stays on the device
     yield "status.json", _json(answer, redactor)
     yield "doctor.json", _json([dataclasses.asdict(finding) for finding in examine(path)], redactor)
     for name, command in COMMANDS.items():

@@ -171,7 +171,9 @@ class Runtime:
         )
         self._control = ControlCommands(
             self._inbox.put,
-            status=lambda now: self._status(now).as_dict(board=self._board()),
+            status=lambda now: self._status(now).as_dict(
+                board=self._board(), refused=self._behaviour.refusals.as_list(now)
+            ),
             letters=DeadLetters(self._outbox, self._behaviour.delivery, self._stamps),
             drive=self._devices.drive,
             reload=self.reload,

@@ -168,10 +168,17 @@ class Status:
             words = self.link.state + (f": {self.link.cause.sentence}" if self.link.cause else "")
         return f"{words}; {self.outbox.waiting} waiting to be sent" if self.outbox.waiting else words
 
-    def as_dict(self, *, state: str | None = None, board: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def as_dict(
+        self,
+        *,
+        state: str | None = None,
+        board: Mapping[str, Any] | None = None,
+        refused: Sequence[Mapping[str, Any]] | None = None,
+    ) -> dict[str, Any]:
         """The status as JSON data; `state`, when given, says what the device is about to do instead of how it is.
 
-        `board` is from `agent.board`, which is read only for those who look. What this gives fits `status.schema.json`.
+        `board` is from `agent.board`, which is read only for those who look. `refused` is from `agent.refusals`, for
+        those alone who ask on the device: it has what people scanned. What this gives fits `status.schema.json`.
         """
         return {
             "state": state or self.state,
@@ -193,6 +200,7 @@ class Status:
             "outputs": [part.as_dict() for part in self.outputs],
             "board": None if board is None else dict(board),
             "counts": dict(self.counts),
+            **({} if refused is None else {"refused_scans": [dict(one) for one in refused]}),
         }
 
     def _link(self) -> dict[str, Any]:

@@ -89,9 +89,21 @@ def status_lines(answer: dict[str, Any]) -> list[str]:
     if not card["survives_power_cut"]:
         lines.append("          scans do not survive a power cut here: the state folder is in memory")
     parts = (*answer["inputs"], *answer["outputs"])
-    lines += [f"{part['kind']:<8}  {part['name']}: {part['trouble'] or 'works'}" for part in parts]
+    for part in parts:
+        lines.append(f"{part['kind']:<8}  {part['name']}: {part['trouble'] or 'works'}")
+        if part["kind"] == "scanner":
+            refused = [one for one in answer.get("refused_scans", ()) if one["scanner"] == part["name"]]
+            lines += [f"          {_refusal(one)}" for one in refused]
     counts = ", ".join(f"{name} {count}" for name, count in sorted(answer["counts"].items()))
     return [*lines, f"counted   {counts}"] if counts else lines
+
+
+def _refusal(refused: dict[str, Any]) -> str:
+    """What a scanner sent that was no code, on one line."""
+    why = f"{refused['reason']} ({refused['remark']})" if refused["remark"] else refused["reason"]
+    shown = f": {refused['hex']}" if refused["hex"] else ""
+    more = " …" if 3 * refused["bytes"] - 1 > len(refused["hex"]) > 0 else ""
+    return f"refused {duration(refused['seconds'])} ago, {why}, {refused['bytes']} bytes{shown}{more}"
 
 
 def duration(seconds: float) -> str:

@@ -131,7 +131,7 @@ def test_a_code_held_before_the_scanner_is_neither_stored_nor_beeped(device):
 
 
 @pytest.mark.parametrize(
-    ("reason", "shown"), [("too long", "Code too long"), ("undecodable", "not readable"), ("empty", "Nothing read")]
+    ("reason", "shown"), [("too long", "Code too long"), ("undecodable", "ask for help"), ("empty", "Nothing read")]
 )
 def test_what_is_no_code_is_to_be_scanned_again(device, reason, shown):
     orders = device.feed(ScanRefused("counter", reason, b"x", device.now))

@@ -12,7 +12,9 @@ from agent.display_config import DisplayConfig
 from agent.hub.link_report import LinkSnapshot
 from agent.hub.protocol.causes import Cause
 from agent.outbox import OutboxCounts
+from agent.refusals import Refusals
 from agent.status import Card, Part, Status, parts, user_agent, version, versions, written_bytes
+from hardware.facts import ScanRefused
 from tests.peers.schema import Schema
 
 SCHEMA = Path(__file__).parents[2] / "agent" / "status.schema.json"
@@ -120,6 +122,9 @@ def test_every_status_fits_its_schema(changes, tmp_path):
     schema = Schema(SCHEMA)
     assert schema.problems(status(**changes).as_dict()) == []
     assert schema.problems(status(**changes).as_dict(state="stopping", board=read_board(tmp_path, 0.0))) == []
+    refusals = Refusals()
+    refusals.add(ScanRefused("counter", "undecodable", b"\xff", 90.0, "not utf-8 at byte 1"))
+    assert schema.problems(status(**changes).as_dict(refused=refusals.as_list(100.0))) == []
 
 
 def test_the_schema_sees_what_does_not_fit():
