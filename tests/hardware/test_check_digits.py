@@ -1,13 +1,16 @@
-"""Compared with python-stdnum, which knows the same numbers from elsewhere."""
+"""Compared with python-stdnum and biip, which know the same numbers from elsewhere."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 import stdnum.ean
 import stdnum.isbn
 import stdnum.issn
+from biip import ParseError
+from biip.upc import Upc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,15 +21,31 @@ DIGITS = "0123456789"
 LENGTHS = {"ean-8": 8, "upc-a": 12, "ean-13": 13, "gtin-14": 14}
 
 
+def sections():
+    """The published numbers by the source they stand under."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    numbers: list[tuple[str, str]] = []
+    for line in NUMBERS.read_text(encoding="utf-8").splitlines()[1:]:
+        if line.startswith("# "):
+            numbers = found.setdefault(line.removeprefix("# "), [])
+        elif line:
+            kind, number = line.split(" ")
+            numbers.append((kind, number))
+    return found
+
+
 def published():
-    lines = NUMBERS.read_text(encoding="utf-8").splitlines()
-    return [tuple(line.split(" ", 2)[:2]) for line in lines if not line.startswith("#")]
+    """All but those with check letters, for which python-stdnum has nothing."""
+    return [(kind, number) for numbers in sections().values() for kind, number in numbers if kind != "gmn"]
 
 
 def theirs(kind, number):
-    """What python-stdnum says; of numbers it has no module for, that of another one with the same digit."""
+    """What python-stdnum says, or of a UPC-E biip; of numbers with no module, that of another with the same digit."""
     if kind == "upc-e":
-        return stdnum.ean.is_valid(check_digits.upc_e_to_a(number) or "")
+        try:
+            return bool(Upc.parse(number).as_upc_a())
+        except ParseError:
+            return False
     if kind == "isbn-10":
         return stdnum.isbn.is_valid(number)
     if kind == "issn":
@@ -36,9 +55,10 @@ def theirs(kind, number):
     return stdnum.ean.is_valid(number)
 
 
-def test_there_are_two_hundred_published_numbers():
+def test_two_hundred_numbers_are_published_under_a_source():
     assert len(set(published())) >= 200
-    assert {kind for kind, _ in published()} >= check_digits.KINDS - {"gsin"}
+    assert all(source and numbers for source, numbers in sections().items())
+    assert {kind for kind, _ in published()} >= check_digits.KINDS - {"gsin"}  # of which nobody prints an example
 
 
 def test_every_published_number_is_right_here_and_elsewhere():
@@ -53,6 +73,23 @@ def test_every_published_number_with_another_check_digit_is_wrong_here_and_elsew
             other = number[:-1] + digit
             right = other == number
             assert (check_digits.is_right(kind, other), theirs(kind, other)) == (right, right), (kind, other)
+
+
+def test_ten_thousand_numbers_are_right_where_they_are_elsewhere():
+    chance = random.Random(6)
+    right = 0
+    for _ in range(10_000):
+        kind = chance.choice(sorted(check_digits.KINDS))
+        length = {**LENGTHS, "upc-e": 8, "isbn-10": 10, "isbn-13": 13, "issn": 8, "gln": 13, "sscc": 18, "gsin": 17}[
+            kind
+        ]
+        number = "".join(chance.choices(DIGITS, k=length))
+        number = chance.choice("01") + number[1:] if kind == "upc-e" else number
+        number = chance.choice(["978", "979"]) + number[3:] if kind == "isbn-13" else number
+        number = number[:-1] + chance.choice(DIGITS + "X") if kind in {"isbn-10", "issn"} else number
+        assert check_digits.is_right(kind, number) == theirs(kind, number), (kind, number)
+        right += check_digits.is_right(kind, number)
+    assert right > 500, "both see right ones too"
 
 
 @pytest.mark.parametrize("kind", sorted(LENGTHS))
@@ -96,9 +133,18 @@ def test_what_is_no_upc_e_stands_for_nothing(number):
     assert check_digits.upc_e_to_a(number) is None
 
 
-def test_the_letters_of_a_gmn_check_it():
-    assert check_digits.gs1_pair_is_right("1987654Ad4X4bL5ttr2310c2K")  # GS1's own example
-    assert not check_digits.gs1_pair_is_right("1987654Ad4X4bL5ttr2310c2L")
+GMN = [number for numbers in sections().values() for kind, number in numbers if kind == "gmn"]
+
+
+def test_the_letters_of_a_gmn_check_it_as_gs1_says():
+    assert len(GMN) >= 25
+    assert [number for number in GMN if not check_digits.gs1_pair_is_right(number)] == []
+    for number in GMN:
+        wrong = "2" if number[-1] != "2" else "3"
+        assert not check_digits.gs1_pair_is_right(number[:-1] + wrong), number
+
+
+def test_what_cannot_be_a_gmn_is_none():
     assert not check_digits.gs1_pair_is_right("1987654Ae4X4bL5ttr2310c2K")
     assert not check_digits.gs1_pair_is_right("2K")
     assert not check_digits.gs1_pair_is_right("ä" * 5)
