@@ -15,13 +15,13 @@ from agent import settings
 from agent.display_config import DisplayConfig
 from agent.hub.errors import ThalovantError
 from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
+from agent.light_config import NO_PIN, LightConfig, SignalsConfig
 from agent.offline import OfflineConfig
 from agent.page_config import PageConfig
-from agent.quiet_hours import Span
 from agent.record import field, record
 from agent.settings import Filled, Key, Range
 from agent.speech_config import SpeechConfig
-from agent.value_checks import LanguageTag, Name, NoRepeats, Pin
+from agent.value_checks import LanguageTag, Name, NoRepeats
 from hardware.routing import Rule
 
 __all__ = [
@@ -30,22 +30,20 @@ __all__ = [
     "Config",
     "ConfigError",
     "KnobConfig",
+    "LightConfig",
     "OfflineConfig",
     "Rule",
     "ScannerConfig",
+    "SignalsConfig",
     "SpeechConfig",
     "load",
     "parse",
 ]
-# The tables of inputs are defined in a module of their own, and are had from here like all the others.
+# The tables of inputs and of lights are defined in modules of their own, and are had from here like all the others.
 
 DEFAULT_PATH = Path("/etc/thalovant-agent/agent.toml")
 
 Protocol = Literal["mqtt", "wss", "https"]
-LightSignal = Literal["accepted", "done", "unanswered", "refused", "again", "offline", "attention"]
-
-ALL_SIGNALS: tuple[LightSignal, ...] = ("accepted", "done", "unanswered", "refused", "again", "offline", "attention")
-
 
 _NAMED_WITH = {"chord": "button", "knob": "button"}
 """Tables whose names are of one kind with those of another."""
@@ -161,30 +159,6 @@ class LogConfig:
 
 
 @record(kw_only=True)
-class SignalsConfig:
-    """`[signals]`: what holds for all lights and beepers."""
-
-    quiet: Annotated[tuple[Annotated[str, Span()], ...], NoRepeats()] = ()
-    """Hours by local time in which beepers are silent, `["22:00-06:00"]`; lights and displays show everything."""
-
-
-@record(kw_only=True)
-class LightConfig:
-    """One light or beeper, from a `[[light]]` table."""
-
-    name: Name
-    """How the journal and `status` call it."""
-    pin: Pin
-    """The GPIO number, not the position on the header."""
-    kind: Literal["light", "beeper"] = "light"
-    """A light may stay on; a beeper only beeps."""
-    active: Literal["low", "high"] = "high"
-    """The level that turns it on."""
-    signals: Annotated[tuple[LightSignal, ...], NoRepeats()] = ALL_SIGNALS
-    """What it shows."""
-
-
-@record(kw_only=True)
 class Config:
     """A whole `agent.toml`."""
 
@@ -262,12 +236,9 @@ def _conflicts(config: Config) -> Iterator[str]:
     owners: dict[tuple[str, object], str] = {}
     for table, items in tables.items():
         for index, item in enumerate(items, 1):
-            for key in ("name", "target", "port", "device", "pin", "a", "b"):
-                value = getattr(item, key, None)
-                if value in (None, "") or (key == "target" and item.type != "console"):
-                    continue
+            for key, value in _claims(item):
                 # Pins are shared by all tables, names by all that are pressed or turned, the rest within a table.
-                space = "pin" if key in ("pin", "a", "b") else f"{_NAMED_WITH.get(table, table)}.{key}"
+                space = "pin" if isinstance(value, int) else f"{_NAMED_WITH.get(table, table)}.{key}"
                 here = f"{table}[{index}]"
                 owner = owners.setdefault((space, value), f"{here}.{key}")
                 if owner != f"{here}.{key}":
@@ -280,6 +251,7 @@ def _conflicts(config: Config) -> Iterator[str]:
         ("rule", config.rules, lambda rule: rule_problems(rule, scanners)),
         ("button", config.buttons, lambda button: button.problems()),
         ("chord", config.chords, lambda chord: chord.problems(buttons)),
+        ("light", config.lights, lambda light: light.problems()),
         ("offline", config.offline, lambda answer: answer.problems(buttons)),
     ]
     for table, items, of in problems:
@@ -289,6 +261,16 @@ def _conflicts(config: Config) -> Iterator[str]:
         same = [number for number, other in enumerate(config.displays[: index - 1], 1) if other.i2c == display.i2c]
         if display.i2c is not None and same:
             yield f"display[{index}].address: {display.where} is taken by display[{same[0]}]"
+
+
+def _claims(item: Any) -> Iterator[tuple[str, object]]:
+    """What a table takes for itself, by key: a name, a place to plug in, pins."""
+    for key in ("name", "target", "port", "device", "pin", "a", "b"):
+        value = getattr(item, key, None)
+        if value not in (None, "", NO_PIN) and not (key == "target" and item.type != "console"):
+            yield key, value
+    for number, pin in enumerate(getattr(item, "pins", ()), 1):
+        yield f"pins[{number}]", pin
 
 
 def _without_capital(text: str) -> str:

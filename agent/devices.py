@@ -186,11 +186,18 @@ class _Signalling:
 
     def __init__(self, config: LightConfig, emit: Emit, factory: Factory | None) -> None:
         from hardware.lights import Light
-        from hardware.patterns import DARK, PATTERNS
+        from hardware.patterns import COLOURS, DARK, PATTERNS, PITCHES, WHITE
 
-        self._dark, self._patterns = DARK, PATTERNS[config.kind]
+        looks = {name: (pattern, COLOURS[name]) for name, pattern in PATTERNS[config.kind].items()}
+        self._looks, self._dark, self._pitches = looks, (DARK, WHITE), PITCHES
         self._light = Light(
-            config.name, config.pin, kind=config.kind, active_high=config.active == "high", factory=factory
+            config.name,
+            config.pins or config.pin,
+            kind=config.kind,
+            active_high=config.active == "high",
+            brightness=config.brightness,
+            tone_hz=config.tone_hz,
+            factory=factory,
         )
         self._shows = frozenset[str](config.signals)
         self._emit = emit
@@ -202,11 +209,11 @@ class _Signalling:
 
     def signal(self, name: str) -> None:
         if name in self._shows:
-            self._do(lambda: self._light.play(self._patterns[name]))
+            self._do(lambda: self._light.play(*self._looks[name], self._pitches[name]))
 
     def rest(self, name: str) -> None:
-        pattern = self._patterns[name] if name in self._shows else self._dark
-        self._do(lambda: self._light.rest(pattern))
+        look = self._looks[name] if name in self._shows else self._dark
+        self._do(lambda: self._light.rest(*look))
 
     def close(self) -> None:
         self._light.close()

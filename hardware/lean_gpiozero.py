@@ -40,7 +40,7 @@ def named_factory(name: str) -> Factory | None:
     """
     if name == "mock":
         mock = _load("gpiozero.pins.mock")
-        return mock.MockFactory(pin_class=mock.MockPin)  # by its class, or it searches for that
+        return mock.MockFactory(pin_class=mock.MockPWMPin)  # by its class, or it searches for that
     return _load(f"gpiozero.pins.{name}").__dict__[_FACTORIES[name]]() if name in _FACTORIES else None
 
 

@@ -13,7 +13,9 @@ import pytest
 
 from agent import config
 from agent.cli import command_line
-from hardware.patterns import PATTERNS
+from agent.light_config import ALL_SIGNALS
+from agent.words import Word, Words
+from hardware.patterns import COLOURS, PATTERNS, PITCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -61,6 +63,18 @@ def test_each_gesture_shown_is_one_that_is_played():
     assert told >= {"press", "release", "click", "double", "triple", "long", "repeat", "chord", "clockwise"}
 
 
+NAMED = {"green": (0, 1, 0), "yellow": (1, 1, 0), "red": (1, 0, 0), "blue": (0, 0, 1)}
+SCREEN = {
+    "accepted": Word.SENT,
+    "done": Word.DONE,
+    "unanswered": Word.UNANSWERED,
+    "refused": Word.REFUSED,
+    "again": Word.CHECK_DIGIT,
+    "offline": Word.NO_LINK,
+    "attention": Word.NOT_SAVED,
+}
+
+
 def shown_pattern(pattern, *, lasts):
     (on,) = {on for on, _ in pattern}  # no pattern of ours is uneven in what is on
     text = f"{len(pattern)} × {on:g} s" if len(pattern) > 1 else f"{on:g} s"
@@ -68,13 +82,16 @@ def shown_pattern(pattern, *, lasts):
 
 
 def test_each_pattern_shown_is_the_one_that_is_played():
-    shown = {signal.split(":")[0]: (light, beeper) for signal, light, beeper in table("| signal |")}
-    assert tuple(shown) == config.ALL_SIGNALS
-    for signal, (light, beeper) in shown.items():
+    shown = {signal.split(":")[0]: looks for signal, *looks in table("| signal |")}
+    assert tuple(shown) == ALL_SIGNALS
+    for signal, (light, colour, beeper, tone, screen) in shown.items():
         lasts = signal in {"offline", "attention"}
         assert light == shown_pattern(PATTERNS["light"][signal], lasts=lasts)
+        assert COLOURS[signal] == NAMED[colour]
         # A beeper only beeps: what lasts is for the lights.
         assert beeper == ("" if lasts else shown_pattern(PATTERNS["beeper"][signal], lasts=False))
+        assert tone == ("" if lasts else {1.0: "high", 0.5: "low"}[PITCHES[signal]])
+        assert screen == Words("en").say(SCREEN[signal], reason="why")
 
 
 def test_the_library_example_runs(hub, tmp_path):

@@ -35,7 +35,7 @@ ARRAYS = {
     "lights": LightConfig,
     "offline": OfflineConfig,
 }
-EITHER_OR = {"scanners.port", "buttons.payload"}
+EITHER_OR = {"scanners.port", "buttons.payload", "lights.pin"}
 """Keys that have a default because another may stand in their place; the manual shows the usual one."""
 
 SCANNER = '[[scanner]]\nname = "front"\nport = "/dev/ttyACM0"\n'
@@ -43,6 +43,7 @@ BUTTON = '[[button]]\nname = "help"\npin = 17\npayload = "/help"\n'
 NEXT = '[[button]]\nname = "next"\npin = 22\npayload = "/next"\n'
 RULE = '[[rule]]\nkind = "article"\n'
 CHORD = '[[chord]]\nname = "both"\nbuttons = ["help", "next"]\npayload = "/both"\n'
+LAMP = '[[light]]\nname = "lamp"\n'
 KNOB = '[[knob]]\nname = "volume"\na = 5\nb = 6\nclockwise = "/up"\ncounterclockwise = "/down"\n'
 
 
@@ -167,6 +168,19 @@ def test_a_config_error_is_one_of_the_library_and_names_all_places(tmp_path):
         (SCANNER + SCANNER.replace("ACM0", "ACM1"), 'scanner[2].name: "front" is taken by scanner[1]'),
         (SCANNER + SCANNER.replace("front", "back"), 'scanner[2].port: "/dev/ttyACM0" is taken by scanner[1]'),
         (BUTTON + '[[light]]\nname = "lamp"\npin = 17', "light[1].pin: 17 is taken by button[1]"),
+        (BUTTON + LAMP + 'kind = "rgb"\npins = [27, 17, 22]', "light[1].pins[2]: 17 is taken by button[1]"),
+        (LAMP, "light[1].pin: this key is required"),
+        (LAMP + 'kind = "rgb"\npins = [27, 17]', "light[1].pins: expected three, for red, green and blue, got 2"),
+        (LAMP + 'kind = "rgb"\npin = 5\npins = [27, 17, 22]', 'light[1].pin: has no meaning for kind = "rgb"'),
+        (LAMP + "pin = 5\npins = [27, 17, 22]", 'light[1].pins: has no meaning for kind = "light"'),
+        (LAMP + "pin = 28", "light[1].pin: expected 0 to 27, got 28"),
+        (LAMP + "pin = 5\ntone_hz = 2700", 'light[1].tone_hz: has no meaning for kind = "light"'),
+        (LAMP + 'pin = 5\nkind = "beeper"\ntone_hz = 20000', "light[1].tone_hz: expected 0, or 50 to 10000, got 20000"),
+        (
+            LAMP + 'pin = 5\nkind = "beeper"\nbrightness = 0.5',
+            "light[1].brightness: has no meaning for kind",
+        ),
+        (LAMP + "pin = 5\nbrightness = 0", "light[1].brightness: expected 0.01 to 1, got 0"),
         (BUTTON.replace("17", "40"), "button[1].pin: expected 0 to 27, got 40"),
         (BUTTON + 'active = "high"', 'button[1].active: a pin pulled up cannot be active "high"; leave'),
         ('[[display]]\n[[display]]\nname = "b"', 'display[2].target: "/dev/tty1" is taken by display[1]'),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from agent.config import (
     ButtonConfig,
@@ -162,6 +163,27 @@ def test_lights_show_what_they_are_to_show_and_nothing_else(pins):
         setting.devices.rest("offline")
         eventually(lambda: pins.is_high(27), what="the lamp")
     assert not pins.is_high(27)
+
+
+def test_a_light_shows_its_signals_in_colour_and_a_beeper_sounds_them_in_its_tone():
+    factory = MockFactory(pin_class=MockPWMPin)
+    config = Config(
+        lights=(
+            LightConfig(name="lamp", kind="rgb", pins=(17, 27, 22)),
+            LightConfig(name="beeper", pin=23, kind="beeper", tone_hz=2000),
+        )
+    )
+    with Setting(config, factory).running() as setting:
+        setting.devices.signal("refused")
+        eventually(lambda: len(factory.pin(17).states) > 16, what="eight flashes of red")
+        assert not any(state.state for pin in (27, 22) for state in factory.pin(pin).states)
+        assert factory.pin(23).frequency == 1000
+        setting.devices.rest("offline")
+        eventually(lambda: any(state.state for state in factory.pin(22).states), what="blue")
+        setting.devices.signal("done")
+        assert factory.pin(23).frequency == 2000
+    assert setting.of(DeviceLost) == []
+    factory.reset()
 
 
 def test_in_quiet_hours_beepers_are_silent_and_lights_are_not(pins):
