@@ -13,7 +13,7 @@ from typing import assert_never
 
 from agent.config import Config
 from agent.delivery import Delivery, DeliveryTerms, Ending
-from agent.effects import Answer, Effect, Hurry, Hush, Note, Play, Report, Say, Send, Signal, Store
+from agent.effects import REPEAT, Answer, Effect, Hurry, Hush, Note, Play, Report, Say, Send, Signal, Store
 from agent.events import (
     Event,
     Fetched,
@@ -127,7 +127,8 @@ class Behaviour:
                 return self._scan_refused(event, now)
             case ButtonPressed():
                 self.counts["presses"] += 1
-                return self._keep(self._inputs.press(event), now)
+                parcel = self._inputs.press(event)
+                return [] if parcel is None else self._keep(parcel, now)
             case Requested():
                 return self._requested(event, now)
             case Fetched():
@@ -173,7 +174,7 @@ class Behaviour:
             return self._scan_refused(ScanRefused(fact.scanner, "empty", fact.raw, fact.at), now)
         if parcel is None:
             self.counts["repeats"] += 1
-            return []
+            return [Signal(REPEAT, fact.scanner)]
         self.counts["scans"] += 1
         return self._keep(parcel, now)
 
@@ -183,7 +184,7 @@ class Behaviour:
         fields = {"scanner": fact.scanner, "reason": fact.reason, "bytes": len(fact.raw)}
         if fact.remark:
             fields["remark"] = fact.remark
-        return [*self._panel.scan_refused(fact.reason, now), Note("info", "scan refused", fields)]
+        return [*self._panel.scan_refused(fact.scanner, fact.reason, now), Note("info", "scan refused", fields)]
 
     def _keep(self, parcel: Parcel, now: float) -> list[Effect]:
         """Store first; only what stands behind the store's effect tells anybody."""
@@ -191,7 +192,7 @@ class Behaviour:
         parcel = self._visits.take(parcel, now)
         self.delivery.stored(parcel, now)
         self._panel.kept(parcel, now, linked=linked)
-        effects: list[Effect] = [Store(parcel), Signal("accepted")]
+        effects: list[Effect] = [Store(parcel), Signal("accepted", parcel.origin)]
         if not linked:
             effects += [*self._offline_answer(parcel), Hurry()]
         return [*effects, *self._end_visit()] if self._visits.ends_with(parcel) else effects

@@ -249,7 +249,7 @@ def _conflicts(config: Config) -> Iterator[str]:
         ("display", config.displays, lambda display: display.problems()),
         ("scanner", config.scanners, lambda scanner: scanner.problems()),
         ("rule", config.rules, lambda rule: rule_problems(rule, scanners)),
-        ("button", config.buttons, lambda button: button.problems()),
+        ("button", config.buttons, lambda button: button.problems(config.scanners)),
         ("chord", config.chords, lambda chord: chord.problems(buttons)),
         ("light", config.lights, lambda light: light.problems()),
         ("offline", config.offline, lambda answer: answer.problems(buttons)),

@@ -106,8 +106,12 @@ class Devices:
 
     # -- orders
 
-    def signal(self, name: str) -> None:
-        """Play a signal on every light that shows it, and on every beeper outside of the quiet hours."""
+    def signal(self, name: str, origin: str = "") -> None:
+        """Play a signal on every light that shows it, and on every beeper outside of the quiet hours.
+
+        The scanner called `origin` is told it as well, where its table says how.
+        """
+        self._inputs.acknowledge(origin, name)
         is_quiet = self._is_quiet()
         for light in self._lights:
             if not (is_quiet and light.is_beeper):

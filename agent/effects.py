@@ -81,11 +81,17 @@ class TakeOffer:
     """Move to the better connection the link holds ready; nothing is in flight."""
 
 
+REPEAT = "repeat"
+"""A signal for the scanner alone, which may wait for one: what it read is on disk since it was read before."""
+
+
 @record
 class Signal:
-    """Light and beeper: one of the names in `hardware.patterns`."""
+    """Light and beeper, and the scanner it came from: one of the names in `hardware.patterns`, or REPEAT."""
 
     name: str
+    origin: str = ""
+    """The input it is about; empty for none."""
 
 
 @record

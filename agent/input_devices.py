@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.config import Config
-from agent.input_tables import ButtonConfig, KnobConfig, ScannerConfig
+from agent.effects import REPEAT
+from agent.input_tables import TRIGGER, ButtonConfig, KnobConfig, ScannerConfig
 from agent.workers import Workers
 from hardware.board import Board
 from hardware.buttons import Buttons, ButtonSpec, KnobSpec
@@ -83,6 +84,13 @@ class InputDevices:
         self._record = record
         self._end = StopEvent()
         self._scanners = config.scanners
+        self._readers: dict[str, SerialScanner] = {}
+        self._answers = {
+            (scanner.name, signal): command
+            for scanner in config.scanners
+            for signal, command in scanner.commands_when.items()
+        }
+        self._triggers = {button.name: button.trigger for button in config.buttons if button.trigger}
         buttons = [_button(button) for button in config.buttons]
         knobs = [_knob(knob) for knob in config.knobs]
         turned = {pin for knob in knobs for pin in (knob.a, knob.b)}
@@ -121,6 +129,12 @@ class InputDevices:
         for name in names:
             self._workers.end(name, timeout / len(names))
 
+    def acknowledge(self, scanner: str, signal: str) -> None:
+        """Tell a scanner what became of its code, where its table has a command for that. Returns at once."""
+        command = self._answers.get((scanner, "accepted" if signal == REPEAT else signal))
+        if command is not None:
+            self._order(scanner, command)
+
     def drive(self, pin: int, level: str) -> None:
         """Put a button's mock pin to "low" or "high". Any thread. Raises DeviceError where the pins are real."""
         # Only libraries that are loaded by now can be in use.
@@ -138,9 +152,18 @@ class InputDevices:
 
     # -- how it is done
 
+    def _order(self, scanner: str, command: str) -> None:
+        reader = self._readers.get(scanner)
+        if reader is not None:
+            reader.send(command)
+
     def _start_scanner(self, scanner: ScannerConfig, adopted: Mapping[str, int]) -> bool:
         try:
-            reader = self._keyboard(scanner) if scanner.device else self._port(scanner, adopted)
+            reader: HidScanner | SerialScanner
+            if scanner.device:
+                reader = self._keyboard(scanner)
+            else:
+                reader = self._readers[scanner.name] = self._port(scanner, adopted)
         except (DeviceError, UnicodeError) as error:
             self._emit(DeviceLost("scanner", scanner.name, str(error)))
             return False
@@ -197,6 +220,8 @@ class InputDevices:
     def _tell_button(self, fact: ButtonPressed | DeviceFound | DeviceLost) -> None:
         if isinstance(fact, DeviceFound):
             self._missing.discard(fact.name)
+        elif isinstance(fact, ButtonPressed) and fact.gesture == "press" and fact.button in self._triggers:
+            self._order(self._triggers[fact.button], TRIGGER)
         self._emit(fact)
 
 
@@ -224,7 +249,7 @@ def _button(button: ButtonConfig) -> ButtonSpec:
         pull=button.pull,
         active="low" if button.active_low else "high",
         debounce_seconds=button.debounce_seconds,
-        gestures=tuple(button.actions),
+        gestures=button.wanted,
         hold_seconds=button.hold_seconds,
         repeat_seconds=button.repeat_seconds,
         multi_seconds=button.multi_seconds,

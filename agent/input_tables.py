@@ -25,6 +25,10 @@ from hardware.reading import CodeReader, Reading
 from hardware.routing import Routes, Rule
 
 _NUMBERS = re.compile(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}")
+TRIGGER = "trigger"
+"""The command of a profile that has a module read once."""
+_TOLD = ("accepted", "refused", "again")
+"""The signals that are about one code, so that its scanner can be told."""
 _Seconds = Annotated[float, Range(0.05, 60)]
 
 
@@ -71,6 +75,9 @@ class ScannerConfig:
     """Codes without an AIM identifier that look like one of these numbers must be one."""
     commands_at_start: tuple[str, ...] = ()
     """Commands of the profile that are sent whenever the scanner was plugged in."""
+    commands_when: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Commands of the profile that tell the scanner what became of its code: `{ accepted = "accepted" }`, of the
+    signals accepted (it is on disk), refused (it is not) and again (it was no code)."""
     max_length: Annotated[int, Range(1, 65_536)] = 2953
     """Bytes of the longest code taken; the largest QR symbol, 40-L, holds 2953."""
     repeat_seconds: Annotated[float, Range(0, 3600)] = 1.0
@@ -134,13 +141,21 @@ class ScannerConfig:
             CodeReader(self.name, self.reading())
         except DeviceError as error:
             yield "encoding", str(error)
-        for command in self.commands_at_start:
+        yield from self._command_problems(make)
+
+    def _command_problems(self, make: Profile) -> Iterator[tuple[str, str]]:
+        for signal in self.commands_when:
+            if signal not in _TOLD:
+                yield "commands_when", f'no scanner is told "{signal}"; known: {", ".join(_TOLD)}'
+        wanted = [("commands_at_start", command) for command in self.commands_at_start]
+        wanted += [(f"commands_when.{signal}", command) for signal, command in self.commands_when.items()]
+        for key, command in wanted:
             if self.device:
-                yield "commands_at_start", "a scanner that poses as a keyboard takes no commands"
+                yield key, "a scanner that poses as a keyboard takes no commands"
                 return
             if command not in make.commands:
                 known = ", ".join(make.commands) or "none, without a profile that has some"
-                yield "commands_at_start", f'no command is called "{command}"; known: {known}'
+                yield key, f'no command is called "{command}"; known: {known}'
 
     def _unwritable(self) -> Iterator[tuple[str, str]]:
         for key, values in (
@@ -190,6 +205,8 @@ class ButtonConfig:
     """The action the hub's skills receive, at each press and at once."""
     gestures: Mapping[str, Annotated[str, Filled("a payload")]] = field(default_factory=lambda: MappingProxyType({}))
     """The actions of other gestures: `{ click = "/next", long = "/staff" }`."""
+    trigger: str = ""
+    """The scanner that a press has read, where its module reads on command; with or without a payload."""
     hold_seconds: _Seconds = 0.8
     """From here on a press is a long one."""
     repeat_seconds: _Seconds = 0.25
@@ -226,14 +243,21 @@ class ButtonConfig:
         pressed = {"press": self.payload} if self.payload else {}
         return {**self.gestures, **pressed}  # type: ignore[dict-item]  # names are checked with the file
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """What is wrong with the table as a whole: a key, and a sentence for it."""
-        if not self.payload.strip() and (self.payload or not self.gestures):
-            yield "payload", "this key is required, unless gestures has actions"
+    @property
+    def wanted(self) -> tuple[Gesture, ...]:
+        """The gestures that do something."""
+        return tuple(dict.fromkeys((*self.actions, *(("press",) if self.trigger else ()))))
+
+    def problems(self, scanners: Sequence[ScannerConfig]) -> Iterator[tuple[str, str]]:
+        """What is wrong with the table as a whole, beside these scanners: a key, and a sentence for it."""
+        if not self.payload.strip() and (self.payload or not (self.gestures or self.trigger)):
+            yield "payload", "this key is required, unless gestures has actions or trigger a scanner"
+        if self.trigger:
+            yield from self._trigger_problems(scanners)
         if self.payload and "press" in self.gestures:
             yield "gestures.press", "payload is the action of a press; leave one of the two out"
         try:
-            Board().add_button(self.name, tuple(self.actions))
+            Board().add_button(self.name, self.wanted)
         except DeviceError as error:
             yield "gestures", str(error)
         if self.pull != "none" and self.active not in ("", "low" if self.pull == "up" else "high"):
@@ -242,6 +266,19 @@ class ButtonConfig:
                 "active",
                 f'a pin pulled {self.pull} cannot be active "{self.active}"; leave the key out, or set pull = "none"',
             )
+
+    def _trigger_problems(self, scanners: Sequence[ScannerConfig]) -> Iterator[tuple[str, str]]:
+        scanner = next((scanner for scanner in scanners if scanner.name == self.trigger), None)
+        if scanner is None:
+            known = ", ".join(scanner.name for scanner in scanners) or "none"
+            yield "trigger", f'no scanner is called "{self.trigger}"; there are: {known}'
+            return
+        try:
+            commands = scanner.make().commands
+        except DeviceError:
+            return  # told already
+        if scanner.device or TRIGGER not in commands:
+            yield "trigger", f'"{self.trigger}" cannot be told to read; give it a profile with the command {TRIGGER}'
 
 
 @record(kw_only=True)

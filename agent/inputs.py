@@ -91,9 +91,11 @@ class Inputs:
         """The parcel was not accepted: when its code is read once more, that is no repeat."""
         self._last_read.pop(parcel.origin, None)
 
-    def press(self, fact: ButtonPressed) -> Parcel:
-        """The parcel for a gesture."""
-        action = self._actions[fact.button, fact.gesture]
+    def press(self, fact: ButtonPressed) -> Parcel | None:
+        """The parcel for a gesture; None for one that sends nothing, as of a button that has a scanner read."""
+        action = self._actions.get((fact.button, fact.gesture))
+        if action is None:
+            return None
         request_id = self._new_request_id()
         message = messages.action(
             action.payload,

@@ -83,15 +83,15 @@ class Panel:
         """An input is not in the store: the person must notice as surely as they would have noticed the beep."""
         self.front.not_kept(parcel, reason, now)
         self._show_input(inputs.title(parcel), self._words.say(Word.NOT_SAVED, reason=reason))
-        return [Signal("refused")]
+        return [Signal("refused", parcel.origin)]
 
-    def scan_refused(self, reason: RefusalReason, now: float) -> list[Effect]:
+    def scan_refused(self, scanner: str, reason: RefusalReason, now: float) -> list[Effect]:
         """What the scanner read is no code."""
         self._last_input = None
         words = self._words.say(_SCAN_REFUSED[reason])
         self._show_input("", words)
         self.front.scan_refused(words, now)
-        return [Signal("again")]
+        return [Signal("again", scanner)]
 
     def ended(self, ending: Ending, now: float, *, fresh: bool) -> list[Effect]:
         """A parcel ended. Who made it is still there if it is `fresh`; a bad end is told to whoever is."""

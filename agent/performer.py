@@ -56,7 +56,7 @@ class Link(Protocol):
 class Outputs(Protocol):
     """What the effects need of the hardware. Every call returns at once."""
 
-    def signal(self, name: str) -> None: ...
+    def signal(self, name: str, origin: str) -> None: ...
     def rest(self, name: str) -> None: ...
     def show(self, screen: Screen) -> None: ...
     def say(self, text: str, language: str, about: str) -> None: ...
@@ -118,8 +118,8 @@ class Performer:
                 self._link.hurry()
             case TakeOffer():
                 self._link.take_offer()
-            case Signal(name):
-                self._outputs.signal(name)
+            case Signal(name, origin):
+                self._outputs.signal(name, origin)
             case Rest(name):
                 self._outputs.rest(name)
             case Show(screen):

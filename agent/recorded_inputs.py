@@ -44,6 +44,9 @@ class RecordedInputs:
         self._end.set()
         self._workers.end("replay", timeout)
 
+    def acknowledge(self, scanner: str, signal: str) -> None:
+        """Nothing: there is no scanner to be told."""
+
     def drive(self, pin: int, level: str) -> None:
         """Raises DeviceError: there are no pins."""
         raise DeviceError("the inputs are a recording; there are no pins")

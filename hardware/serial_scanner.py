@@ -94,7 +94,7 @@ class SerialScanner:
         self._waiting_for = ""
 
     def send(self, command: str) -> None:
-        """Have a command sent as soon as the port is there, soon or never. Any thread; returns at once.
+        """Have a command sent at once, or never, where the port is not there. Any thread; does not wait.
 
         Raises DeviceError for a command that the scanner's profile does not have.
         """
@@ -153,7 +153,8 @@ class SerialScanner:
             port.kept = True
         self._trouble = ""
         self._waiting_for = ""
-        self._orders.extendleft(reversed(self._at_start))
+        self._orders.clear()  # what was wished for while it was away is not wished for now
+        self._orders.extend(self._at_start)
         return port
 
     def _adopt(self) -> Port | None:

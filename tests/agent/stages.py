@@ -67,7 +67,7 @@ class Recorder:
     def take_offer(self) -> None:
         self.orders.append(("take_offer",))
 
-    def signal(self, name: str) -> None:
+    def signal(self, name: str, origin: str) -> None:
         self.orders.append(("signal", name))
 
     def rest(self, name: str) -> None:

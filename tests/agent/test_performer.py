@@ -101,8 +101,8 @@ def test_a_note_is_a_line_in_the_journal_with_its_facts(performer, caplog):
 
 def test_nobody_is_told_of_what_is_not_on_the_disk_yet(disk, recorder):
     class Watching(Recorder):
-        def signal(self, name):
-            super().signal(name)
+        def signal(self, name, origin):
+            super().signal(name, origin)
             self.orders.append(("on disk", disk.waiting()))
 
     watching = Watching()

@@ -87,7 +87,7 @@ def lay(fuse: Fuse, beeps: int) -> None:
         is_end = isinstance(event, HubSaid) and event.event.name == EVENT_UTTERANCE_HANDLED
         return "answer" if is_end else ""
 
-    def signals(_: Any, name: str) -> str:
+    def signals(_: Any, name: str, __: str = "") -> str:
         return "signal" if name == "accepted" else ""
 
     original_commit, original_signal = Outbox.commit, Devices.signal
@@ -97,8 +97,8 @@ def lay(fuse: Fuse, beeps: int) -> None:
         original_commit(outbox, changes)
         stored.extend(change.parcel.message.data["utterances"][0] for change in changes if isinstance(change, Store))
 
-    def beep(devices: Devices, name: str) -> None:
-        original_signal(devices, name)
+    def beep(devices: Devices, name: str, origin: str = "") -> None:
+        original_signal(devices, name, origin)
         if name == "accepted":
             os.write(beeps, f"{stored.popleft()}\n".encode())
 
