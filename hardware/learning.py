@@ -24,7 +24,8 @@ CODES = ("4006381333931", "agent ü Ж 7", f"010400638133393110AB{GS}217")
 
 _SHAPES = (rb"4006381333931", rb"agent (.{1,4}?) (.{1,4}?) 7", rb"010400638133393110AB(.{0,6}?)217")
 _AIM = re.compile(rb"\][A-Za-z][0-9A-Za-z]\Z")
-_ENCODINGS = ("utf-8", "gbk", "shift_jis", "big5", "iso8859-5", "cp1251", "latin-1")
+ENCODINGS = ("utf-8", "gbk", "shift_jis", "big5", "iso8859-5", "cp1251", "latin-1")
+"""What scanners write characters in, the commonest first."""
 _IDLE_SECONDS = 0.05
 _GARBLED = 0.7
 """With less than this share of printable characters, a burst is noise of a wrong speed."""
@@ -40,6 +41,8 @@ class Learned:
     sends_aim: bool
     sends_gs: bool
     """Without either, a GS1 code cannot be told apart, or not taken apart; set the scanner to send them."""
+    identifiers: tuple[str, ...] = ()
+    """The AIM identifiers it sent, in the order of the sheet: "]E0", "]Q1", "]d2"."""
 
     def lines(self, name: str, port: str) -> list[str]:
         """The table for agent.toml; keys that stand at their defaults are left out."""
@@ -66,8 +69,9 @@ class Learned:
 class Step:
     """What comes next."""
 
-    kind: Literal["scan", "again", "other speed", "done", "gave up"]
-    """`scan` the next code; the same one `again`, which was another; `other speed`: the same one once more."""
+    kind: Literal["scan", "again", "other speed", "silent", "done", "gave up"]
+    """`scan` the next code; the same one `again`, which was another; `other speed`: the same one once more; `silent`:
+    nothing came for a while."""
     code: int
     """The place of the code to be scanned, from 0."""
     baud: int
@@ -130,12 +134,12 @@ def learned(bursts: Sequence[bytes], baud: int) -> Learned:
     """
     found = [re.search(shape, burst, re.DOTALL) for shape, burst in zip(_SHAPES, bursts, strict=True)]
     around = []
-    marked = []
+    marked: list[str] = []
     for match, burst in zip(found, bursts, strict=True):
         if match is None:
             raise DeviceError("one of the three codes was another; scan the sheet from top to bottom")
         head, tail = burst[: match.start()], burst[match.end() :]
-        marked.append(_AIM.search(head) is not None)
+        marked += [mark[0].decode() for mark in [_AIM.search(head)] if mark]
         around.append((_AIM.sub(b"", head), tail))
     if len(set(around)) > 1:
         raise DeviceError("the scanner puts something else around each code; switch its own code identifiers off")
@@ -147,8 +151,9 @@ def learned(bursts: Sequence[bytes], baud: int) -> Learned:
         baud=baud,
         framing=_framing(head, tail),
         reading=Reading(encoding=_encoding(text[1], text[2]), gs="" if written == GS else written),
-        sends_aim=all(marked),
+        sends_aim=len(marked) == len(found),
         sends_gs=bool(written),
+        identifiers=tuple(marked),
     )
 
 
@@ -166,7 +171,7 @@ def _framing(head: bytes, tail: bytes) -> Framing:
 
 def _encoding(umlaut: bytes, cyrillic: bytes) -> str:
     """The first encoding in which at least one of the two letters is written so."""
-    scores = {encoding: _writes(encoding, "ü", umlaut) + _writes(encoding, "Ж", cyrillic) for encoding in _ENCODINGS}
+    scores = {encoding: _writes(encoding, "ü", umlaut) + _writes(encoding, "Ж", cyrillic) for encoding in ENCODINGS}
     best = max(scores, key=lambda encoding: scores[encoding])
     return best if scores[best] else "utf-8"
 

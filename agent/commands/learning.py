@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import hardware
 from agent.commands.options import Commands, add_command
+from agent.config import DEFAULT_PATH
+from hardware.facts import DeviceError
 
 if TYPE_CHECKING:
     from hardware.learning import Step
@@ -33,20 +35,33 @@ def add(commands: Commands) -> None:
 
 def learn(options: argparse.Namespace) -> int:
     """Print the lines for agent.toml. Raises DeviceError; the agent must not run, for it holds its scanners' ports."""
-    from hardware.learning_session import learn_scanner
+    from hardware.learning_session import SILENT, learn_scanner, usable
 
-    print(f"Open or print {SHEET}, and scan its codes one after the other.", file=sys.stderr)
-    port, found = learn_scanner(options.port or ports(), _ask, threading.Event(), timeout=options.seconds)
+    where, troubles = usable(options.port or ports())
+    for trouble in troubles:
+        _say(f"Left out: {trouble}")
+    if any("another program holds it" in trouble for trouble in troubles):
+        _say("If that is the agent: sudo systemctl stop thalovant-agent, until this is done.")
+    if not where:
+        raise DeviceError(f"there is no serial port to listen at; plug the scanner in, and {SILENT}")
+    _say(f"Listening at {', '.join(where)}.")
+    _say(f"Open or print {SHEET}, and scan its three codes from the top.")
+    port, found = learn_scanner(where, _ask, threading.Event(), timeout=options.seconds)
     lines = found.lines(options.name, port)
     if options.json:
         known = {"port": port, "lines": lines, "sends_aim": found.sends_aim, "sends_gs": found.sends_gs}
+        known["identifiers"] = list(found.identifiers)
         print(json.dumps({"ok": True, **known}, ensure_ascii=False))
         return 0
-    print("\n".join(lines))
-    if not found.sends_aim:
-        print("It sends no AIM identifiers; with them codes can be told apart by their symbology.", file=sys.stderr)
+    _say(f"Found. For {options.config or DEFAULT_PATH}, and then: sudo systemctl restart thalovant-agent\n")
+    print("\n".join(lines), flush=True)
+    _say("")
+    if found.sends_aim:
+        _say(f"It sends AIM identifiers ({', '.join(found.identifiers)}); they are read and cut off.")
+    else:
+        _say("It sends no AIM identifiers; with them codes can be told apart by their symbology (its sheet: AIM ID).")
     if not found.sends_gs:
-        print("It leaves out the GS of GS1 codes; without it their parts cannot be told apart.", file=sys.stderr)
+        _say("It leaves out the GS of GS1 codes, which ends a lot number; its sheet may call it FNC1 or GS1 separator.")
     return 0
 
 
@@ -60,10 +75,20 @@ def ports(patterns: tuple[str, ...] = _PORTS) -> list[str]:
 
 
 def _ask(step: Step) -> None:
+    from hardware.learning_session import SILENT
+
+    code = _ON_THE_SHEET[step.code]
     match step.kind:
         case "scan":
-            print(f"Scan {_ON_THE_SHEET[step.code]}.", file=sys.stderr)
+            _say(f"Scan {code}.")
         case "again":
-            print(f"That was another code. Scan {_ON_THE_SHEET[step.code]} again.", file=sys.stderr)
+            _say(f"That was another code. Scan {code}, again.")
         case "other speed":
-            print(f"Not to be read; now trying {step.baud} baud. Scan it again.", file=sys.stderr)
+            _say(f"That cannot be read; now trying {step.baud} baud. Scan {code}, again.")
+        case "silent":
+            _say(f"Nothing has come yet. If that goes on, {SILENT}.")
+
+
+def _say(text: str) -> None:
+    """To the person; standard output is for the lines alone."""
+    print(text, file=sys.stderr, flush=True)

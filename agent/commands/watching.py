@@ -158,7 +158,8 @@ def _words(fact: Any, routes: Routes | None = None) -> str:
             value = json.dumps(fact.value, ensure_ascii=False)
             return "\n".join([f"{fact.scanner}: code {value}", *_about(fact, routes)])
         case ScanRefused(scanner, reason, raw, _, remark):
-            return f"{scanner}: refused, {reason}{f' ({remark})' if remark else ''}\n  raw        {_raw(raw)}"
+            lines = [f"{scanner}: refused, {reason}{f' ({remark})' if remark else ''}", f"  raw        {_raw(raw)}"]
+            return "\n".join([*lines, *(_in_others(raw) if reason == "undecodable" else ())])
         case ButtonPressed(button, at, gesture):
             return f"{button}: {gesture} at {at:.3f}"
         case DeviceFound(_, name, detail):
@@ -181,6 +182,17 @@ def _about(code: CodeScanned, routes: Routes | None) -> Iterator[str]:
     if route is not None:
         said = [f"{key} {value}" for key, value in dataclasses.asdict(route).items() if value]
         yield f"  rule       {', '.join(said)}"
+
+
+def _in_others(raw: bytes) -> Iterator[str]:
+    """The same in other character sets, for whoever knows what is printed on the code: one is the scanner's."""
+    from hardware.learning import ENCODINGS
+
+    for encoding in ENCODINGS:
+        with contextlib.suppress(UnicodeDecodeError):
+            text = raw.decode(encoding)
+            if text.isprintable():
+                yield f"  {encoding:<10} {json.dumps(text, ensure_ascii=False)}"
 
 
 def _raw(data: bytes) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from agent.cli import main
 from agent.commands.learning import ports
 from agent.config import load
 from hardware.learning import Step
+from hardware.ports import SerialPort
 from tests.hardware.modules import ModuleInHand, Setting
 from tests.peers.scanner import PtyScanner
 
@@ -67,6 +69,15 @@ def test_scan_watch_goes_on_and_shows_what_is_refused_in_hex(desk):
     assert code == 0
     assert [fact["raw"] for fact in facts if fact["is"] == "ScanRefused"] == ["fffe"]
     assert [fact["value"] for fact in facts if fact["is"] == "CodeScanned"] == ["INV-1", "INV-2"]
+
+
+def test_scan_shows_what_undecodable_bytes_are_in_other_character_sets(desk):
+    desk.scanner.types("Größe 7".encode("latin-1") + b"\r")
+    _, out, _ = desk.run("scan", "--seconds", "2")
+    assert "counter: refused, undecodable (not utf-8 at byte 3)" in out
+    assert '  latin-1    "Größe 7"' in out.splitlines()
+    desk.scanner.types("件 7".encode("gbk") + b"\r")
+    assert '  gbk        "件 7"' in desk.run("scan", "--seconds", "2")[1].splitlines()
 
 
 def test_scan_without_a_scanner_or_a_code_says_so(desk):
@@ -135,13 +146,54 @@ def test_learn_prints_the_lines_of_a_configuration(desk):
                 for code, name in enumerate(("first code", "second code", "third code")):
                     if name in line:
                         place = code
-                if line.startswith(("Scan", "That", "Not")):
+                if line.startswith(("Scan", "That")):
                     module.hear(Step("scan", place, baud))
             desk.path.write_text(learning.stdout.read())
             assert learning.wait(10) == 0
         (scanner,) = load(desk.path).scanners
         assert (scanner.name, scanner.port, scanner.speed()) == ("till", module.port, 115200)
         assert (scanner.framing().terminators, scanner.reading().encoding) == ((b"\t",), "gbk")
+
+
+def test_learn_tells_where_the_lines_go_and_what_the_scanner_sends(desk):
+    with ModuleInHand(desk.folder / "module", Setting(aim=True, gs=b"")) as module:
+        command = [
+            sys.executable,
+            "-m",
+            "agent",
+            "learn",
+            "scanner",
+            "--config",
+            "/etc/mine.toml",
+            "--port",
+            module.port,
+        ]
+        command += ["--port", str(desk.folder / "gone")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as learning:
+            assert learning.stdout
+            assert learning.stderr
+            said = []
+            for line in learning.stderr:
+                said.append(line.strip())
+                if line.startswith("Scan"):
+                    module.hear(Step("scan", sum(text.startswith("Scan") for text in said) - 1, 9600))
+            lines = learning.stdout.read().splitlines()
+            assert learning.wait(10) == 0
+    assert lines == ["[[scanner]]", 'name = "counter"', f'port = "{module.port}"']
+    assert said[0] == f"Left out: there is no serial port {desk.folder / 'gone'}"
+    assert said[1] == f"Listening at {module.port}."
+    assert "Found. For /etc/mine.toml, and then: sudo systemctl restart thalovant-agent" in said
+    assert "It sends AIM identifiers (]E0, ]Q1, ]d2); they are read and cut off." in said
+    assert said[-1].startswith("It leaves out the GS of GS1 codes")
+
+
+def test_learn_names_a_port_that_the_agent_holds(desk):
+    with contextlib.closing(SerialPort.open(desk.scanner.port, 9600)):
+        code, out, err = desk.run("learn", "scanner", "--port", desk.scanner.port)
+    assert (code, out) == (1, "")
+    assert "another program holds it" in err
+    assert "sudo systemctl stop thalovant-agent" in err
+    assert err.splitlines()[-1].startswith("there is no serial port to listen at; plug the scanner in")
 
 
 def test_learn_says_that_nothing_was_scanned(desk):

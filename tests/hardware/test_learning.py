@@ -19,7 +19,10 @@ from tests.peers.scanner import PtyScanner
 
 MODULES: dict = {
     "out of the box": (Setting(), {}),
-    "fast, AIM, CR LF": (Setting(baud=115200, aim=True, tail=b"\r\n"), {"baud": 115200}),
+    "fast, AIM, CR LF, Cyrillic": (
+        Setting(baud=115200, aim=True, tail=b"\r\n", encoding="iso8859-5"),
+        {"baud": 115200, "encoding": "iso8859-5"},
+    ),
     "Chinese, TAB": (
         Setting(baud=38400, tail=b"\t", encoding="gbk"),
         {"baud": 38400, "terminators": ["\t"], "encoding": "gbk"},
@@ -32,9 +35,9 @@ MODULES: dict = {
         Setting(baud=19200, tail=b"", encoding="shift_jis", aim=True),
         {"baud": 19200, "terminators": [], "idle_seconds": 0.05, "encoding": "shift_jis"},
     ),
-    "prefix, suffix, LF, GS written out": (
-        Setting(baud=4800, head=b"*", tail=b"#\n", gs=b"^]"),
-        {"baud": 4800, "terminators": ["\n"], "prefix": "*", "suffix": "#", "gs": "^]"},
+    "prefix, suffix, LF, GS written out, Windows": (
+        Setting(baud=4800, head=b"*", tail=b"#\n", gs=b"^]", encoding="cp1251"),
+        {"baud": 4800, "terminators": ["\n"], "prefix": "*", "suffix": "#", "gs": "^]", "encoding": "cp1251"},
     ),
 }
 
@@ -48,14 +51,13 @@ def test_the_settings_of_each_module_are_found_and_read_its_codes(name, tmp_path
     table = tomllib.loads("\n".join(found.lines("till", port)))["scanner"][0]
     assert table == {"name": "till", "port": port} | keys
     assert (found.baud, found.sends_aim, found.sends_gs) == (setting.baud, setting.aim, True)
+    assert found.identifiers == (("]E0", "]Q1", "]d2") if setting.aim else ())
 
     machine = ScanMachine("till", found.framing, found.reading)
     facts = [fact for code in range(3) for fact in machine.feed(setting.sends(code), code) + machine.quiet(code + 0.9)]
     assert [fact.value for fact in facts if isinstance(fact, CodeScanned)] == [
         CODES[0],
-        CODES[1]
-        if setting.encoding not in {"latin-1", "shift_jis"}
-        else CODES[1].encode(setting.encoding, "replace").decode(setting.encoding),
+        CODES[1].encode(setting.encoding, "replace").decode(setting.encoding),
         CODES[2],
     ]
     assert isinstance(facts[2], CodeScanned)
@@ -64,8 +66,8 @@ def test_the_settings_of_each_module_are_found_and_read_its_codes(name, tmp_path
 
 def test_the_six_modules_differ_in_speed_suffix_and_encoding():
     settings = [setting for setting, _ in MODULES.values()]
-    assert len({setting.baud for setting in settings}) == len({setting.tail for setting in settings}) == 6
-    assert len({setting.encoding for setting in settings}) == 4
+    for what in ("baud", "tail", "encoding"):
+        assert len({getattr(setting, what) for setting in settings}) == len(settings) == 6, what
 
 
 def test_another_code_is_asked_for_again_and_does_not_change_the_speed(tmp_path):
@@ -93,6 +95,17 @@ def test_nothing_scanned_and_nothing_plugged_in_are_said(tmp_path):
         learn_scanner([], lambda step: None, StopEvent())
     with pytest.raises(DeviceError, match="there is no serial port"):
         learn_scanner([str(tmp_path / "gone")], lambda step: None, StopEvent())
+
+
+def test_silence_is_told_once_for_each_code(tmp_path):
+    told: list = []
+    times = iter(range(0, 10_000, 5))
+    with (
+        PtyScanner(tmp_path / "usb") as scanner,
+        pytest.raises(DeviceError, match="set the scanner to pose as a serial port"),
+    ):
+        learn_scanner([scanner.port], told.append, StopEvent(), timeout=60, clock=lambda: float(next(times)))
+    assert [step.kind for step in told] == ["scan", "silent"]
 
 
 def test_what_differs_around_the_codes_is_no_framing():
