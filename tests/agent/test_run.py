@@ -90,6 +90,31 @@ def test_scans_and_presses_are_kept_shown_and_survive_the_plug(make_agent, scann
     assert waiting(agent) == 2
 
 
+def test_what_was_recorded_at_the_counter_is_read_again_at_a_desk(make_agent, scanner, folder):
+    agent, recording = make_agent(), folder / "counter.rec"
+    command = [sys.executable, "-m", "agent"]
+    environment = {**os.environ, "GPIOZERO_PIN_FACTORY": "mock"}
+    record = [*command, "record", str(recording), "--config", str(agent.config)]
+    with subprocess.Popen(record, env=environment, stderr=subprocess.PIPE, text=True) as recorder:
+        assert recorder.stderr
+        while "counter: found" not in (line := recorder.stderr.readline()):
+            assert line, "the recorder has ended"
+        scanner.types(b"INV-1\rINV")
+        eventually(lambda: b"INV".hex() in recording.read_text(), what="the first bytes in the recording")
+        scanner.types(b"-2\r\xff\r")
+        eventually(lambda: b"\xff\r".hex() in recording.read_text(), what="the last bytes in the recording")
+        recorder.send_signal(signal.SIGINT)
+        assert recorder.wait(10) == 0
+    agent.replay(recording)
+    agent.start()
+    scanner.types(b"NOT-READ\r")
+    eventually(lambda: agent.ask("status")["counts"].get("scans_refused") == 1, what="the end of the recording")
+    assert agent.ask("status")["counts"]["scans"] == waiting(agent) == 2
+    # The newest screen wins, so that of the two scans may never have been drawn.
+    eventually(lambda: "unknown characters" in "".join(agent.shown()), what="the last thing recorded on the display")
+    assert "NOT-READ" not in "".join(agent.shown())
+
+
 def test_it_stops_within_five_seconds_with_code_0(make_agent):
     agent = make_agent()
     agent.start()

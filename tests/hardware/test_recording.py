@@ -12,6 +12,7 @@ from hardware.board import Board
 from hardware.buttons import Buttons, ButtonSpec
 from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost, ScanRefused
 from hardware.framing import Framing
+from hardware.gestures import BUTTON_GESTURES, Chord
 from hardware.keying import KeyMachine
 from hardware.recording import HEADER, Record, read, replay
 from hardware.scanning import ScanMachine
@@ -104,6 +105,73 @@ def test_everything_a_scanner_told_is_told_again_bit_for_bit(pty_scanner):
     again = facts_of(read(lines), [ScanMachine("gate", framing, None, commands)])
     assert [fact for fact in again if not isinstance(fact, Answer)] == codes()
     assert Answer("accepted", b"\x06") in again
+
+
+@st.composite
+def happenings(draw):
+    """What a scanner might do to its reader: bytes at odd times, silences, commands, unplugging."""
+    now, events = draw(st.floats(0, 1e6)), []
+    for _ in range(draw(st.integers(0, 30))):
+        now += draw(st.sampled_from([0.0, 1e-6, 0.004, 0.05, 0.3, 7.0]) | st.floats(0, 2))
+        kind = draw(st.sampled_from(["bytes", "bytes", "bytes", "quiet", "command", "lost", "broken"]))
+        data = draw(st.lists(st.sampled_from(PIECES), max_size=4).map(b"".join)) if kind == "bytes" else b""
+        events.append((kind, data, now))
+    return events
+
+
+PIECES = [b"\r", b"\n", b"\x02", b"\x03", b"]E04006381333931", b"]C10109506000134352", b"A", b"\xff", b"\x06", b"\x15"]
+FRAMINGS = [
+    Framing(),
+    Framing(terminators=(b"\r", b"\t"), idle_seconds=0.05, max_length=20),
+    Framing(terminators=(b"\x03",), start=b"\x02"),
+    Framing(line_seconds=0.005),
+]
+
+
+@given(st.sampled_from(FRAMINGS), happenings())
+def test_whatever_a_scanner_did_it_is_told_again_bit_for_bit(framing, events):
+    commands = profile.load("de2120").commands
+    live, facts, lines = ScanMachine("gate", framing, None, commands), [], [f"{HEADER}\n"]
+    for kind, data, now in events:
+        word = "trigger" if kind == "command" else data.hex()
+        lines.append(Record(now, kind, word, "gate").line + "\n")
+        match kind:
+            case "bytes":
+                facts += live.feed(data, now)
+            case "quiet":
+                facts += live.quiet(now)
+            case "command":
+                live.sent("trigger", now)
+            case "lost":
+                live.reset()
+            case _:
+                facts += live.broken(now)
+    assert facts_of(read(lines), [ScanMachine("gate", framing, None, commands)]) == facts
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "knob/a", "knob/b"]), st.booleans(), st.floats(0, 3)), max_size=60),
+    st.floats(0, 1e6),
+)
+def test_whatever_was_done_to_buttons_it_is_told_again_bit_for_bit(edges, now):
+    def board():
+        made = Board([Chord(name="both", buttons=frozenset({"a", "b"}))])
+        for name in ("a", "b"):
+            made.add_button(name, sorted(BUTTON_GESTURES))
+        made.add_knob("knob")
+        return made
+
+    live, facts, lines = board(), [], []
+    for contact, level, gap in edges:
+        now += gap
+        while (due := live.due()) is not None and due <= now:  # as whoever waits for the next edge does
+            facts += live.tick(due)
+        at, made = live.edge(contact, level, now)
+        facts += made
+        lines.append(Record(at, "edge", str(int(level)), contact).line + "\n")
+    while edges and (due := live.due()) is not None and due <= now + 1.0:
+        facts += live.tick(due)
+    assert facts_of(read(lines), board=board()) == facts
 
 
 def test_everything_buttons_told_is_told_again_bit_for_bit():

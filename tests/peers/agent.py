@@ -47,6 +47,10 @@ class AgentProcess(Child):
             },
         )
 
+    def replay(self, recording: Path) -> None:
+        """From the next start on, have a recording in place of the inputs."""
+        self._argv += ["--replay", str(recording)]
+
     def ask(self, command: str, *, timeout: float = 5.0, **arguments: Any) -> dict[str, Any]:
         """The agent's answer to a request on its control socket. Raises ControlError."""
         return ask_agent(self.folder / CONTROL_SOCKET, {"command": command, **arguments}, timeout)
