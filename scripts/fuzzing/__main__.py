@@ -91,24 +91,12 @@ def _with_atheris(name: str, seconds: float) -> int:
 
 
 def _with_hypothesis(name: str, seconds: float) -> int:
-    from hypothesis import HealthCheck, given, seed, settings
-    from hypothesis import strategies as st
-
+    from scripts.fuzzing.attempts import attempt
     from scripts.fuzzing.targets import TARGETS
 
-    target = TARGETS[name]
-    pieces = st.one_of(st.binary(max_size=64), st.sampled_from([*target.seeds, *(one[:9] for one in target.seeds)]))
-    inputs = st.one_of(st.lists(pieces, max_size=6).map(b"".join), st.binary(max_size=4096))
     end, tried = time.monotonic() + seconds, 0
     while time.monotonic() < end or not tried:
-
-        @seed(tried)
-        @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(inputs)
-        def attempt(data: bytes) -> None:
-            target.run(data)
-
-        attempt()
+        attempt(TARGETS[name], tried, 500)
         tried += 500
     print(f"Done {tried} runs")
     return 0
