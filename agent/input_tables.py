@@ -224,7 +224,8 @@ class ButtonConfig:
     pull: Literal["up", "down", "none"] = "up"
     """The Pi's own resistor; `none` when the board has one outside."""
     active: Literal["", "low", "high"] = ""
-    """The level while it is pressed. Empty follows `pull`: low for up and none, high for down."""
+    """The level while it is pressed. Empty follows `pull`: low for up and none, high for down; the other one is for a
+    contact that opens when it is pushed."""
     debounce_seconds: Annotated[float, Range(0, 2)] = 0.03
     """An edge counts once the level has stayed for this time."""
     replay: bool = False
@@ -260,12 +261,6 @@ class ButtonConfig:
             Board().add_button(self.name, self.wanted)
         except DeviceError as error:
             yield "gestures", str(error)
-        if self.pull != "none" and self.active not in ("", "low" if self.pull == "up" else "high"):
-            # gpiozero refuses the pair too: a pull towards the active level would read as pressed for ever.
-            yield (
-                "active",
-                f'a pin pulled {self.pull} cannot be active "{self.active}"; leave the key out, or set pull = "none"',
-            )
 
     def _trigger_problems(self, scanners: Sequence[ScannerConfig]) -> Iterator[tuple[str, str]]:
         scanner = next((scanner for scanner in scanners if scanner.name == self.trigger), None)

@@ -100,6 +100,20 @@ def test_every_example_loads(example):
     assert config.load(example).scanners
 
 
+@pytest.mark.parametrize(
+    ("keys", "low"),
+    [
+        ("", True),
+        ('pull = "down"', False),
+        ('pull = "none"', True),
+        ('active = "high"', False),  # normally closed, to ground: open and pulled up while it is pushed
+        ('pull = "down"\nactive = "low"', True),
+    ],
+)
+def test_a_button_may_be_wired_either_way(tmp_path, keys, low):
+    assert load(tmp_path, BUTTON + keys).buttons[0].active_low is low
+
+
 def test_a_missing_file_means_all_defaults_at_the_default_place_only(tmp_path):
     if not config.DEFAULT_PATH.exists():
         assert config.load() == Config()
@@ -182,7 +196,6 @@ def test_a_config_error_is_one_of_the_library_and_names_all_places(tmp_path):
         ),
         (LAMP + "pin = 5\nbrightness = 0", "light[1].brightness: expected 0.01 to 1, got 0"),
         (BUTTON.replace("17", "40"), "button[1].pin: expected 0 to 27, got 40"),
-        (BUTTON + 'active = "high"', 'button[1].active: a pin pulled up cannot be active "high"; leave'),
         ('[[display]]\n[[display]]\nname = "b"', 'display[2].target: "/dev/tty1" is taken by display[1]'),
         ('[[display]]\n[[display]]\ntarget = "-"', 'display[2].name: "screen" is taken by display[1]'),
         ("[page]\nport = 80", "page.port: expected 1024 to 65535, got 80"),

@@ -86,6 +86,7 @@ def test_a_press_bears_the_time_of_its_edge_not_of_its_callback():
         ("up", "low", True),
         ("down", "high", False),
         ("up", "high", False),
+        ("down", "low", True),
         ("none", "low", True),
         ("none", "high", False),
     ],
