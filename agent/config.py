@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from agent import settings
+from agent.button_config import ButtonConfig, ChordConfig, KnobConfig
 from agent.display_config import DisplayConfig
 from agent.hub.errors import ThalovantError
-from agent.input_tables import ButtonConfig, ChordConfig, KnobConfig, ScannerConfig, rule_problems
 from agent.light_config import NO_PIN, LightConfig, SignalsConfig
 from agent.offline import OfflineConfig
 from agent.page_config import PageConfig
 from agent.record import field, record
+from agent.scanner_config import ScannerConfig, rule_problems
 from agent.settings import Filled, Key, Range
 from agent.speech_config import SpeechConfig
 from agent.value_checks import LanguageTag, Name, NoRepeats
@@ -39,7 +40,7 @@ __all__ = [
     "load",
     "parse",
 ]
-# The tables of inputs and of lights are defined in modules of their own, and are had from here like all the others.
+# The tables of what is plugged in are defined in modules of their own, and are had from here like all the others.
 
 DEFAULT_PATH = Path("/etc/thalovant-agent/agent.toml")
 

@@ -1,32 +1,35 @@
 """The inputs of `agent.toml`, read: scanners at ports, scanners that pose as keyboards, buttons, chords and knobs.
 
 Whoever reads inputs (the agent, `scan --watch`, `record`) reads them through here, so that they cannot differ.
-`machines` is the same without any hardware, for a recording.
+`machines` is the same without any hardware, for a recording. What reads one kind of input is imported where there is
+one of that kind.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agent.button_config import TRIGGER, ButtonConfig, KnobConfig
 from agent.config import Config
 from agent.effects import REPEAT
-from agent.input_tables import TRIGGER, ButtonConfig, KnobConfig, ScannerConfig
+from agent.scanner_config import ScannerConfig
 from agent.workers import Workers
-from hardware.board import Board
-from hardware.buttons import Buttons, ButtonSpec, KnobSpec
 from hardware.facts import ButtonPressed, CodeScanned, DeviceError, DeviceFound, DeviceLost, ScanRefused
-from hardware.hid_scanner import HidScanner
-from hardware.keying import KeyMachine
-from hardware.recording import Recorder
-from hardware.scanning import ScanMachine
-from hardware.serial_scanner import SerialScanner
 from hardware.stopping import StopEvent
 
 if TYPE_CHECKING:
     from gpiozero import Factory
+
+    from hardware.board import Board
+    from hardware.buttons import Buttons, ButtonSpec, KnobSpec
+    from hardware.hid_scanner import HidScanner
+    from hardware.recording import Recorder
+    from hardware.scanning import ScanMachine
+    from hardware.serial_scanner import SerialScanner
 
 InputFact = CodeScanned | ScanRefused | ButtonPressed | DeviceFound | DeviceLost
 Emit = Callable[[InputFact], object]
@@ -91,21 +94,12 @@ class InputDevices:
             for signal, command in scanner.commands_when.items()
         }
         self._triggers = {button.name: button.trigger for button in config.buttons if button.trigger}
-        buttons = [_button(button) for button in config.buttons]
-        knobs = [_knob(knob) for knob in config.knobs]
-        turned = {pin for knob in knobs for pin in (knob.a, knob.b)}
-        self._driven: set[int | str] = {button.pin for button in buttons} | turned
-        self._pins = Buttons(
-            buttons,
-            self._tell_button,
-            pin_factory,
-            knobs=knobs,
-            chords=[chord.chord for chord in config.chords],
-            record=record,
-        )
-        self._missing = {button.name for button in buttons} | {knob.name for knob in knobs}
+        turned = [pin for knob in config.knobs for pin in (knob.a, knob.b)]
+        self._driven = frozenset[int]([*(button.pin for button in config.buttons), *turned])
+        self._pins = self._buttons(config) if self._driven else None
+        self._missing = {button.name for button in config.buttons} | {knob.name for knob in config.knobs}
         # Presses and steps of a knob are known at the edge; all else is known by the time that passes.
-        self._timed = bool(config.chords) or any(set(spec.gestures) != {"press"} for spec in buttons)
+        self._timed = bool(config.chords) or any(set(button.wanted) != {"press"} for button in config.buttons)
 
     def start(self) -> None:
         """Read everything; when this returns it is read."""
@@ -114,17 +108,18 @@ class InputDevices:
         # First those that nobody wants: a scanner with a new name is at the port that was kept under the old one.
         self._drop(adopted, set(adopted) - at_ports)
         self._drop(adopted, {scanner.name for scanner in self._scanners if not self._start_scanner(scanner, adopted)})
-        if not self._driven:
+        if self._pins is None:
             return
         if self._timed:
             self._start("gestures", self._pins.run)
         self._pins.open()
-        self._start("buttons", self._look)
+        self._start("buttons", functools.partial(self._look, self._pins))
 
     def end(self, timeout: float) -> None:
         """Read nothing more; scanners get `timeout` seconds altogether to hand out what they have."""
         self._end.set()
-        self._pins.close()
+        if self._pins is not None:
+            self._pins.close()
         names = [name for name in self._workers.names if name.startswith("scanner-")]
         for name in names:
             self._workers.end(name, timeout / len(names))
@@ -174,7 +169,21 @@ class InputDevices:
         if self._ports is not None:
             self._ports.drop({name: kept for name, kept in adopted.items() if name in scanners})
 
+    def _buttons(self, config: Config) -> Buttons:
+        from hardware.buttons import Buttons
+
+        return Buttons(
+            [_button(button) for button in config.buttons],
+            self._tell_button,
+            self._pin_factory,
+            knobs=[_knob(knob) for knob in config.knobs],
+            chords=[chord.chord for chord in config.chords],
+            record=self._record,
+        )
+
     def _port(self, scanner: ScannerConfig, adopted: Mapping[str, int]) -> SerialScanner:
+        from hardware.serial_scanner import SerialScanner
+
         return SerialScanner(
             scanner.name,
             scanner.port,
@@ -190,6 +199,8 @@ class InputDevices:
         )
 
     def _keyboard(self, scanner: ScannerConfig) -> HidScanner:
+        from hardware.hid_scanner import HidScanner
+
         return HidScanner(
             scanner.name,
             scanner.device,
@@ -208,14 +219,14 @@ class InputDevices:
 
         self._workers.start(name, work, limit_seconds=LIMIT_SECONDS)
 
-    def _look(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+    def _look(self, pins: Buttons, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Try pins that could not be had again, and notice buttons that are stuck, for which no edge comes."""
         while not stop.wait(_BUTTON_SECONDS):
             beat()
             if self._missing:
-                self._pins.open()
+                pins.open()
             if not self._timed:
-                self._pins.turn()
+                pins.turn()
 
     def _tell_button(self, fact: ButtonPressed | DeviceFound | DeviceLost) -> None:
         if isinstance(fact, DeviceFound):
@@ -227,6 +238,10 @@ class InputDevices:
 
 def machines(config: Config) -> tuple[dict[str, ScanMachine], Board]:
     """What reads the inputs, without the inputs: for a recording of them. Raises DeviceError."""
+    from hardware.board import Board
+    from hardware.keying import KeyMachine
+    from hardware.scanning import ScanMachine
+
     scanners: dict[str, ScanMachine] = {}
     for scanner in config.scanners:
         if scanner.device:
@@ -243,6 +258,8 @@ def machines(config: Config) -> tuple[dict[str, ScanMachine], Board]:
 
 
 def _button(button: ButtonConfig) -> ButtonSpec:
+    from hardware.buttons import ButtonSpec
+
     return ButtonSpec(
         name=button.name,
         pin=button.pin,
@@ -258,4 +275,6 @@ def _button(button: ButtonConfig) -> ButtonSpec:
 
 
 def _knob(knob: KnobConfig) -> KnobSpec:
+    from hardware.buttons import KnobSpec
+
     return KnobSpec(name=knob.name, a=knob.a, b=knob.b, pull=knob.pull, edges_per_step=knob.edges_per_step)

@@ -18,12 +18,13 @@ import re
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from hardware import symbology
 from hardware.facts import Element
 from hardware.gs1_identifiers import Identifier, identifier
 
 Reason = Literal["unknown identifier", "length", "characters", "date", "check digit", "no GS", "form"]
 
-GS = "\x1d"
+GS = symbology.GS
 _WRITTEN_OUT = ("^]", "{GS}", "{FNC1}", "\\x1d")
 """What scanners write in place of a GS that cannot be typed. None of it fits into a value of GS1's."""
 _BRACKETED = re.compile(r"\(([0-9]{2,4})\)")
@@ -48,6 +49,21 @@ class Gs1Error(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def look(text: str, *, marked: bool) -> tuple[tuple[Element, ...], Gs1Error | None]:
+    """The elements of a code, which may be no GS1 code at all, and what is wrong with one that is `marked` as such.
+
+    Without a mark only a form that nothing else has is taken for GS1, and only when all of it is right.
+    """
+    try:
+        if marked or text.startswith("(") or "://" in text[:8]:
+            return parse(text), None
+        if text.startswith(GS) or (text.startswith(("00", "01", "02")) and len(text) >= 16):
+            return parse_elements(text), None
+    except Gs1Error as error:
+        return (), error if marked else None
+    return (), None
 
 
 def parse(text: str) -> tuple[Element, ...]:

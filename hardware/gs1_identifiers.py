@@ -6,7 +6,6 @@ may stand beside which, and which country has which number, is for whoever reads
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -234,6 +233,8 @@ def known_identifiers() -> list[str]:
 
 
 def _is_date(digits: str) -> bool:
+    import calendar  # with the time zones and the locale, for a code with a date in it
+
     year, month, day = int(digits[:2]), int(digits[2:4]), int(digits[4:])
     return 1 <= month <= 12 and day <= calendar.monthrange(2000 + year, month)[1]
 

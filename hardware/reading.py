@@ -11,10 +11,9 @@ import codecs
 from typing import Literal
 
 from agent.record import record
-from hardware import check_digits, gs1, symbology
+from hardware import check_digits, symbology
 from hardware.check_digits import Kind
 from hardware.facts import CodeScanned, DeviceError, Element, ScanRefused
-from hardware.gs1 import Gs1Error
 from hardware.symbology import Symbol
 
 _GS1_HOST = ("https://id.gs1.org/", "http://id.gs1.org/")
@@ -56,6 +55,11 @@ class CodeReader:
         if unknown:
             raise DeviceError(f"{unknown[0]} is no number with a check digit; known: {', '.join(check_digits.KINDS)}")
 
+        if self._reading.gs1 != "off":
+            from hardware import gs1  # with its list of identifiers, which a scanner of plain codes never needs
+
+            self._look = gs1.look
+
     def read(self, frame: bytes, at: float) -> CodeScanned | ScanRefused:
         """What a frame, which is not empty, turns out to be."""
         symbol, code = symbology.identify(frame) if self._reading.aim else (None, frame)
@@ -72,11 +76,10 @@ class CodeReader:
         remark = ""
         if self._reading.gs1 != "off":
             marked = (symbol is not None and symbol.is_gs1) or text.startswith(_GS1_HOST)
-            try:
-                elements = self._elements(text, marked=marked)
-            except Gs1Error as error:
-                remark = f"GS1: {error}"
-                if error.reason == "check digit":
+            elements, fault = self._look(text, marked=marked)
+            if fault is not None:
+                remark = f"GS1: {fault}"
+                if fault.reason == "check digit":
                     return ScanRefused(self._scanner, "check digit", frame, at, remark)
                 if self._reading.gs1 == "strict":
                     return ScanRefused(self._scanner, "not GS1", frame, at, remark)
@@ -88,24 +91,7 @@ class CodeReader:
         text = symbology.decode_eci(code, encoding) if symbol is not None and symbol.has_eci else None
         if text is None:
             text = code.decode(encoding)
-        return text.replace(self._reading.gs, gs1.GS) if self._reading.gs else text
-
-    def _elements(self, text: str, *, marked: bool) -> tuple[Element, ...]:
-        """What a GS1 code is made of; nothing for any other. Raises Gs1Error for one that is marked and is none."""
-        if marked:
-            return gs1.parse(text)
-        # Without a mark only a form that nothing else has is taken for GS1, and only when all of it is right.
-        if text.startswith("(") or "://" in text[:8]:
-            try:
-                return gs1.parse(text)
-            except Gs1Error:
-                return ()
-        if text.startswith(gs1.GS) or (text.startswith(("00", "01", "02")) and len(text) >= 16):
-            try:
-                return gs1.parse_elements(text)
-            except Gs1Error:
-                return ()
-        return ()
+        return text.replace(self._reading.gs, symbology.GS) if self._reading.gs else text
 
     def _has_right_check_digit(self, symbol: Symbol | None, text: str) -> bool:
         kinds: tuple[Kind, ...]

@@ -19,13 +19,14 @@ A recording holds what people scanned. It is written when somebody asks for it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from agent.record import record
-from hardware.board import Board, ButtonFact
 from hardware.facts import DeviceError
-from hardware.keying import KeyMachine
-from hardware.scanning import ScanFact, ScanMachine
+
+if TYPE_CHECKING:
+    from hardware.board import Board, ButtonFact
+    from hardware.scanning import ScanFact, ScanMachine
 
 Kind = Literal["bytes", "quiet", "edge", "level", "key", "command", "lost", "broken"]
 HEADER = "# thalovant recording 1"
@@ -105,9 +106,8 @@ def _scanned(machine: ScanMachine, record: Record) -> list[ScanFact]:
                 return machine.broken(record.at)
             case "command":
                 machine.sent(record.data, record.at)
-            case "key" if isinstance(machine, KeyMachine):
-                code, value = record.data.split(":")
-                return machine.key(int(code), int(value), record.at)
+            case "key":
+                return _typed(machine, record)
             case "lost":
                 machine.reset()
             case _:
@@ -115,6 +115,15 @@ def _scanned(machine: ScanMachine, record: Record) -> list[ScanFact]:
     except ValueError:
         raise DeviceError(f"{record.name} cannot read {record.line[:40]!r}") from None
     return []
+
+
+def _typed(machine: ScanMachine, record: Record) -> list[ScanFact]:
+    from hardware.keying import KeyMachine  # what writes records is imported by all readers, and few are keyboards
+
+    if not isinstance(machine, KeyMachine):
+        raise ValueError
+    code, value = record.data.split(":")
+    return machine.key(int(code), int(value), record.at)
 
 
 def _passed(board: Board, until: float) -> list[ButtonFact]:

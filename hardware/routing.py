@@ -10,9 +10,7 @@ import re
 from collections.abc import Sequence
 
 from agent.record import record
-from hardware import symbology
 from hardware.facts import CodeScanned, DeviceError
-from hardware.gs1_identifiers import known_identifiers
 
 _PLACE = re.compile(r"\{([A-Za-z_0-9]+)\}")
 
@@ -67,6 +65,10 @@ class Routes:
 
 class _Compiled:
     def __init__(self, rule: Rule, number: int) -> None:
+        # Here, not above: the class of a rule is known to every device, and few have one.
+        from hardware import symbology
+        from hardware.gs1_identifiers import known_identifiers
+
         self._rule = rule
         where = f"rule {number}"
         for name in rule.symbologies:

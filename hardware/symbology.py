@@ -14,6 +14,8 @@ import re
 
 from agent.record import record
 
+GS = "\x1d"
+"""What a scanner writes for a FNC1 in the symbol, which ends a value of GS1's and of some others."""
 _FAMILIES = {
     "A": "code-39",
     "B": "telepen",

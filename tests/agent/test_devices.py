@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from typing import Any
@@ -147,6 +150,38 @@ def test_one_that_cannot_work_does_not_keep_the_others_from_working(tmp_path, pi
             setting.wait_for(DeviceLost, name)
         for name in ("good", "good button"):
             setting.wait_for(DeviceFound, name)
+
+
+SCANNER = '[[scanner]]\nname = "a"\nport = "/nowhere"\n'
+BUTTON = '[[button]]\nname = "a"\npin = 17\npayload = "/a"\n'
+BUILD = """\
+import sys
+from pathlib import Path
+from agent.config import parse
+from agent.devices import Devices
+from agent.workers import Workers
+Devices(parse(sys.argv[1], source=Path("/etc/agent.toml")), print, Workers()).start()
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "loaded", "unused"),
+    [
+        ("", {"facts"}, {"framing", "reading", "gs1", "board", "buttons", "keymaps", "serial_scanner"}),
+        (SCANNER, {"serial_scanner", "gs1_identifiers"}, {"board", "gestures", "buttons", "keymaps", "hid_scanner"}),
+        (SCANNER + 'gs1 = "off"', {"reading"}, {"gs1", "gs1_identifiers"}),
+        (SCANNER.replace("port", "device"), {"hid_scanner", "keymaps"}, {"serial_scanner", "board"}),
+        (BUTTON, {"buttons"}, {"framing", "reading", "gs1", "scanning", "profile", "ports", "symbology"}),
+    ],
+)
+def test_a_device_loads_what_reads_its_inputs_and_nothing_else(text, loaded, unused):
+    command = [sys.executable, "-c", BUILD, text]
+    environment = {**os.environ, "GPIOZERO_PIN_FACTORY": "mock"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=True)
+    modules = {name.removeprefix("hardware.") for name in done.stdout.split() if name.startswith("hardware.")}
+    assert loaded <= modules
+    assert not unused & modules
 
 
 def test_lights_show_what_they_are_to_show_and_nothing_else(pins):
