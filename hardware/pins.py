@@ -47,6 +47,8 @@ def pin_error(pin: int | str, error: Exception) -> DeviceError:
             advice = "there is no such pin; GPIO 17 is position 11 on the header"
         case "PinFixedPull":
             advice = 'this pin has its own pull-up resistor; use pull = "up" or another pin'
+        case "PinPWMUnsupported" | "PinPWMFixedValue":
+            advice = "this pin library makes no pulses; use lgpio, or leave tone_hz and brightness out"
         case _ if "busy" in str(error).lower():
             advice = "another program or an overlay in config.txt holds it; gpioinfo shows which"
         case _ if isinstance(error, ImportError):

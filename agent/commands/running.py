@@ -21,6 +21,7 @@ from hardware.routing import Rule
 if TYPE_CHECKING:
     import argparse
 
+    from agent.button_config import ButtonConfig
     from agent.runtime import Runtime
 
 
@@ -112,18 +113,16 @@ def summary(settings: Config) -> list[str]:
     lines.append(f"protocols {', '.join(settings.hub.protocols)}")
     lines += [f'scanner "{one.name}" at {one.place}, sends {one.kind}' for one in settings.scanners]
     lines += [f"rule {number} for {_about(rule)}" for number, rule in enumerate(settings.rules, 1)]
-    for button in settings.buttons:
-        sends = [
-            payload + (f" on {gesture}" if gesture != "press" else "") for gesture, payload in button.actions.items()
-        ]
-        lines.append(f'button "{button.name}" at GPIO{button.pin}, sends {", ".join(sends)}')
+    lines += [f'button "{one.name}" at GPIO{one.pin}, {_does(one)}' for one in settings.buttons]
     lines += [f'chord "{one.name}" of {" and ".join(one.buttons)}, sends {one.payload}' for one in settings.chords]
     lines += [
         f'knob "{one.name}" at GPIO{one.a} and GPIO{one.b}, sends {one.clockwise} and {one.counterclockwise}'
         for one in settings.knobs
     ]
     lines += [f'display "{one.name}" at {one.where}' for one in settings.displays]
-    lines += [f'{one.kind} "{one.name}" at GPIO{one.pin}, shows {", ".join(one.signals)}' for one in settings.lights]
+    for light in settings.lights:
+        pins = " and ".join(f"GPIO{pin}" for pin in light.pins or (light.pin,))
+        lines.append(f'{light.kind} "{light.name}" at {pins}, shows {", ".join(light.signals)}')
     if settings.page.enabled:
         lines.append(f"page at http://127.0.0.1:{settings.page.port}/")
     if settings.speech.enabled:
@@ -131,6 +130,12 @@ def summary(settings: Config) -> list[str]:
     if not (settings.scanners or settings.buttons or settings.knobs):
         lines.append("no inputs: nothing will ever be sent but what `send-code`, `send-action` and `ask` are given")
     return lines
+
+
+def _does(button: ButtonConfig) -> str:
+    sends = [payload + (f" on {gesture}" if gesture != "press" else "") for gesture, payload in button.actions.items()]
+    does = [f"sends {', '.join(sends)}"] if sends else []
+    return ", ".join([*does, *([f'has "{button.trigger}" read'] if button.trigger else [])])
 
 
 def _about(rule: Rule) -> str:

@@ -100,6 +100,10 @@ def test_check_tells_of_rules_gestures_chords_and_knobs(run, folder):
         + '[[knob]]\nname = "volume"\na = 5\nb = 6\nclockwise = "/up"\ncounterclockwise = "/down"\n'
         + '[[rule]]\nscanner = "counter"\nsymbologies = ["qr"]\nidentifiers = ["01"]\nkind = "article"\n'
         + '[[scanner]]\nname = "wedge"\ndevice = "0c2e:0b61"\n'
+        + '[[scanner]]\nname = "gate"\nport = "/dev/serial0"\nprofile = "gm65"\n'
+        + '[[button]]\nname = "read"\npin = 16\ntrigger = "gate"\n'
+        + '[[button]]\nname = "both of it"\npin = 26\ntrigger = "gate"\npayload = "/wake"\n'
+        + '[[light]]\nname = "lamp"\nkind = "rgb"\npins = [13, 24, 25]\nsignals = ["done"]\n'
     )
     code, out, err = run("check")
     assert (code, err) == (0, "")
@@ -110,6 +114,9 @@ def test_check_tells_of_rules_gestures_chords_and_knobs(run, folder):
         'chord "both" of help and next, sends /both',
         'knob "volume" at GPIO5 and GPIO6, sends /up and /down',
         'scanner "wedge" at 0c2e:0b61, sends code',
+        'button "read" at GPIO16, has "gate" read',
+        'button "both of it" at GPIO26, sends /wake, has "gate" read',
+        'rgb "lamp" at GPIO13 and GPIO24 and GPIO25, shows done',
     ):
         assert line in out
 

@@ -243,7 +243,7 @@ def test_a_beeper_with_no_tone_of_its_own_is_given_one(pulsed):
 
 
 def test_pins_that_cannot_be_pulsed_are_told(pins):
-    with pytest.raises(DeviceError, match=r"GPIO18 cannot be used \(.*PWM.*\)"):
+    with pytest.raises(DeviceError, match=r"GPIO18 cannot be used \(.*PWM.*\): this pin library makes no pulses"):
         Light("beep", 18, kind="beeper", tone_hz=2700, factory=pins).play(((0.01, 0.01),))
 
 
