@@ -419,15 +419,28 @@ def test_a_module_is_triggered_and_its_answer_is_no_scan(pty_scanner, caplog):
         assert pty_scanner.received(DEADLINE) == bytes.fromhex("7E 00 08 01 00 02 01 AB CD")
         pty_scanner.types(bytes.fromhex("02 00 00 01 00 33 31") + b"]E04006381333931\r")
         assert facts.next(CodeScanned).value == "4006381333931"
-        scanner.send("trigger")
-        assert pty_scanner.received(DEADLINE)
-        pty_scanner.types(bytes.fromhex("02 00 01 01 00 33 31") + b"INV-1\r")
+        scanner.send("baud")
+        assert pty_scanner.received(DEADLINE) == bytes.fromhex("7E 00 07 01 00 2A 02 D8 0F")
+        pty_scanner.types(bytes.fromhex("02 00 00 02 39 01 C1 4C") + b"INV-1\r")  # as the GM861 answers
         assert facts.next(CodeScanned).value == "INV-1"
         stop.set()
         thread.join(DEADLINE)
-    assert [record.message for record in caplog.records] == ["scanner accepted a command", "scanner refused a command"]
+    assert [record.message for record in caplog.records] == ["scanner accepted a command"] * 2
     with pytest.raises(DeviceError, match='no command is called "dance"; known: trigger, stop'):
         scanner.send("dance")
+
+
+def test_a_command_that_a_module_refuses_is_told_and_its_answer_is_no_scan(pty_scanner, caplog):
+    commands = profile.load("de2120").commands
+    with (
+        caplog.at_level(logging.WARNING, "hardware.serial_scanner"),
+        reading(pty_scanner.port, commands=commands, at_start=("trigger",)) as facts,
+    ):
+        facts.next(DeviceFound)
+        assert pty_scanner.received(DEADLINE) == b"^_^SCAN."
+        pty_scanner.types(b"\x15INV-1\r")
+        assert facts.next(CodeScanned).value == "INV-1"
+    assert [record.message for record in caplog.records] == ["scanner refused a command"]
 
 
 def test_commands_at_the_start_go_out_one_after_the_other_whenever_the_port_is_opened(pty_scanner):
