@@ -10,18 +10,16 @@ changing over neither loses nor repeats a message.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import random
-import select
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from agent.hub import messages, offered_keys
+from agent.hub.bell import Bell, Watch
 from agent.hub.connection import Connection, Incoming
 from agent.hub.dialling import Caller, dial
 from agent.hub.errors import (
@@ -44,7 +42,7 @@ from agent.hub.protocol.binary import Binary
 from agent.hub.protocol.causes import Cause
 from agent.hub.protocol.keeping import Decision, Dial, Hold, Keeping, Outcome, Pulse, PulseTerms, Stop, Terms
 from agent.hub.reply import ThalovantBinary
-from agent.hub.surroundings import Change, Surroundings
+from agent.hub.surroundings import Change
 from agent.record import replace
 
 log = logging.getLogger(__name__)
@@ -65,15 +63,6 @@ _SETTLE_SECONDS = 2.0
 _MOST_WAITING = 1024
 """Messages handed over and not sent: far more than any window. Beyond it the core is broken, and the newest are
 dropped."""
-
-
-class Watch(Protocol):
-    """What tells of changes around the link: `agent.hub.surroundings.Surroundings`, or what stands in for it."""
-
-    @property
-    def descriptors(self) -> tuple[int, ...]: ...
-    def changes(self) -> set[Change]: ...
-    def close(self) -> None: ...
 
 
 class Link:
@@ -109,14 +98,9 @@ class Link:
         self._said_goodbye = said_goodbye
         self._usable = tuple(name for name in protocols if caller.identity.can_dial(name))
         self._report = LinkReport(emit)
-        self._awake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._bell = Bell(surroundings)
         self._quit = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._surroundings: Watch = surroundings or Surroundings()
-        self._news = select.epoll()
-        """Readable when anything but the hub wants the link's attention."""
-        for descriptor in (self._awake, *self._surroundings.descriptors):
-            self._news.register(descriptor, select.EPOLLIN)
-        self._lookout = Lookout(spawn, self._wake_up)
+        self._lookout = Lookout(spawn, self._bell.ring)
         self._stop = threading.Event()
         # Set by other threads and cleared by this one.
         self._outgoing: deque[tuple[int, BusMessage]] = deque()
@@ -127,8 +111,6 @@ class Link:
         self._connection: Connection | None = None
         self._offered: Connection | None = None
         self._last_hurry = float("-inf")
-        self._network_changed = False
-        self._clock_set = False
 
     # -- from any thread
 
@@ -136,27 +118,27 @@ class Link:
         """Send the message over session number `session`; it is dropped when that one has ended."""
         if len(self._outgoing) < _MOST_WAITING:
             self._outgoing.append((session, message))
-        self._wake_up()
+        self._bell.ring()
 
     def probe_soon(self) -> None:
         """Something is odd: ask the hub whether it is there."""
         self._suspected.set()
-        self._wake_up()
+        self._bell.ring()
 
     def hurry(self) -> None:
         """A person acts, or the network changed: do not sit out the wait."""
         self._hurried.set()
-        self._wake_up()
+        self._bell.ring()
 
     def take_offer(self) -> None:
         """Change over to the better connection; nothing is in flight."""
         self._taken.set()
-        self._wake_up()
+        self._bell.ring()
 
     def wake(self) -> None:
         """Let `run` see at once that it is to stop, also in the middle of an attempt."""
         os.eventfd_write(self._quit, 1)
-        self._wake_up()
+        self._bell.ring()
 
     def snapshot(self) -> LinkSnapshot:
         """How the link is now."""
@@ -171,7 +153,7 @@ class Link:
             self._report.failed(Cause.NO_PROTOCOL, "attention")
             while not stop.is_set():
                 beat()
-                self._pause(_BEAT_SECONDS)
+                self._bell.wait(_BEAT_SECONDS)
             return
         keeping = Keeping(self._usable, self._terms)
         decision: Decision = keeping.start()
@@ -195,7 +177,7 @@ class Link:
             if left <= 0 and self._lookout.looking_at != order.protocol:
                 break
             beat()
-            self._pause(min(left, _BEAT_SECONDS) if left > 0 else _BEAT_SECONDS)
+            self._bell.wait(min(left, _BEAT_SECONDS) if left > 0 else _BEAT_SECONDS)
             if (found := self._lookout.fetch()) is not None and found.connection is not None:
                 return self._established(found.connection, keeping)
             if self._hurry_taken():
@@ -250,8 +232,8 @@ class Link:
                 now, asked = time.monotonic(), _ticking()
                 self._probe(connection, pulse, now)
                 timeout = max(min(pulse.deadline(), self._next_look(keeping, now), now + _BEAT_SECONDS) - now, 0.0)
-                message = connection.receive(timeout, self._news.fileno())
-                self._sleep_off()
+                message = connection.receive(timeout, self._bell.fileno())
+                self._bell.hush()
                 woke = time.monotonic()
                 self._hurry_taken()  # noted, so that only what happened lately counts when the link is lost
                 if message is not None:
@@ -349,7 +331,7 @@ class Link:
         undecided = self._undecided()
         while not self._stop.is_set():
             beat()
-            self._pause(_PERSON_SECONDS)
+            self._bell.wait(_PERSON_SECONDS)
             if self._hurry_taken() or (undecided and not self._undecided()):
                 return keeping.hurry(time.monotonic())
         return Hold()
@@ -382,38 +364,15 @@ class Link:
         self._last_hurry = time.monotonic()
         return True
 
-    def _pause(self, seconds: float) -> None:
-        """Wait, at most until somebody wants something."""
-        poll = select.poll()
-        poll.register(self._news.fileno(), select.POLLIN)
-        poll.poll(max(seconds, 0.0) * 1000)
-        self._sleep_off()
-
-    def _sleep_off(self) -> None:
-        """Take note of what woke us, and be ready to be woken again."""
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._awake)
-        changes = self._surroundings.changes()
-        self._network_changed |= Change.NETWORK in changes
-        self._clock_set |= Change.CLOCK in changes
-
     def _world_changed(self) -> bool:
         """Whether the network did, or the clock where the clock was what kept the hub away; and forget it."""
-        late = self._clock_set and self._report.snapshot.cause in {Cause.CLOCK, Cause.TLS_DATE, Cause.TLS_UNTRUSTED}
-        changed = self._network_changed or late
-        self._network_changed = self._clock_set = False
-        return changed
-
-    def _wake_up(self) -> None:
-        os.eventfd_write(self._awake, 1)
+        changes = self._bell.changes()
+        late = self._report.snapshot.cause in {Cause.CLOCK, Cause.TLS_DATE, Cause.TLS_UNTRUSTED}
+        return Change.NETWORK in changes or (late and Change.CLOCK in changes)
 
     def __del__(self) -> None:
-        for name in ("_awake", "_quit"):
-            if hasattr(self, name):
-                os.close(getattr(self, name))
-        if hasattr(self, "_news"):
-            self._surroundings.close()
-            self._news.close()
+        if hasattr(self, "_quit"):
+            os.close(self._quit)
 
 
 def _ticking() -> float:
