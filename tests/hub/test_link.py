@@ -311,7 +311,7 @@ def test_a_process_that_was_frozen_asks_whether_the_hub_is_there(tmp_path):
                 assert process.stdout.readline() == "up\n"
                 process.send_signal(signal.SIGSTOP)
                 side.answers_probes = False
-                time.sleep(40)
+                time.sleep(60)  # more than the longest round and what counts as asleep together
                 process.send_signal(signal.SIGCONT)
                 began = time.monotonic()
                 assert process.stdout.readline() == "noticed\n"
