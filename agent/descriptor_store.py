@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import termios
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Protocol
@@ -116,6 +117,9 @@ class DescriptorStore:
     def drop(self, unclaimed: Mapping[str, int]) -> None:
         """Close ports that nobody wants any more, and have them held no longer."""
         for scanner, descriptor in unclaimed.items():
+            # A pseudo-terminal stays closed to all others as long as its far end is open, whoever closes this one.
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(descriptor, termios.TIOCNXCL)
             self._shut(descriptor)
             self.forget(scanner)
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import array
+import fcntl
 import functools
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -143,6 +145,21 @@ def test_a_port_whose_scanner_is_gone_from_the_configuration_is_given_back(manag
             port.types(b"INV-1\r")
             assert told(facts, CodeScanned).scanner == "new"
             assert not is_open(FIRST)
+
+
+def is_exclusive(port):
+    """Whether the kernel turns away all but root who open the port (TIOCGEXCL of ioctl_tty(2))."""
+    return bool(struct.unpack("i", fcntl.ioctl(port, 0x80045440, b"\0\0\0\0"))[0])
+
+
+def test_a_port_that_nobody_wants_is_open_to_all_again(manager, tmp_path):
+    with PtyScanner(tmp_path / "port") as port, open(port.device, "rb+", buffering=0) as other:
+        with reading(scanner(port.port), manager) as facts:
+            told(facts, DeviceFound)
+        assert is_exclusive(other)
+        with reading(Config(), manager, manager.hand_over()):
+            assert manager.held == []
+            assert not is_exclusive(other)
 
 
 def test_ports_are_passed_on_to_who_follows_in_the_same_process(manager, tmp_path):
