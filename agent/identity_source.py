@@ -43,11 +43,17 @@ def load_identity(path: Path) -> ThalovantIdentity:
         raise ThalovantIdentityError(text + advice) from None
 
 
-def find_identity(path: Path, *, environ: Mapping[str, str], sealed: Path | None = sealing.SEALED) -> ThalovantIdentity:
+def find_identity(
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    sealed: Path | None = sealing.SEALED,
+    unopened: Path = sealing.UNOPENED,
+) -> ThalovantIdentity:
     """The device's identity, wherever it is kept: the file at `path`, else what was sealed.
 
-    What was sealed, systemd opens for the agent and nobody else; root can open it at `sealed`. Raises
-    ThalovantIdentityError.
+    What was sealed, systemd opens for the agent and nobody else; root can open it at `sealed`. A note at `unopened`
+    says that it does not open here. Raises ThalovantIdentityError.
     """
     if not os.path.lexists(path):
         opened = sealing.credential(environ)
@@ -56,6 +62,11 @@ def find_identity(path: Path, *, environ: Mapping[str, str], sealed: Path | None
         text = None if sealed is None else sealing.unseal(sealed)
         if text is not None:
             return _from_text(text)
+        if unopened.exists():
+            raise ThalovantIdentityError(
+                "the sealed identity does not open on this machine: it was sealed to another card, board or TPM; bring "
+                f"the file from your workspace again with: sudo {_PROVISION}"
+            )
     return load_identity(path)
 
 
@@ -95,10 +106,16 @@ class Looked:
 class IdentityFile:
     """The identity file of a running agent. Looking costs one system call while nothing changes. One thread uses it."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str] | None = None) -> None:
-        """`environ` says where systemd opened a sealed identity, which serves while there is no file."""
+    def __init__(
+        self, path: Path, environ: Mapping[str, str] | None = None, *, unopened: Path = sealing.UNOPENED
+    ) -> None:
+        """`environ` says where systemd opened a sealed identity, which serves while there is no file.
+
+        `unopened` is there when it could not.
+        """
         self._path = path
         self._environ = environ or {}
+        self._unopened = unopened
         self._seen: object = None
 
     def look(self) -> Looked | None:
@@ -108,7 +125,7 @@ class IdentityFile:
             return None
         self._seen = sign
         try:
-            return Looked(find_identity(self._path, environ=self._environ, sealed=None))
+            return Looked(find_identity(self._path, environ=self._environ, sealed=None, unopened=self._unopened))
         except ThalovantIdentityError as error:
             return Looked(None, str(error))
 

@@ -86,7 +86,7 @@ def install(
             "to give that up, say it again with --replace"
         )
     try:
-        if sealed is not None and (seal or sealed.exists()) and sealing.seal(text, sealed):
+        if sealed is not None and (seal or sealing.is_kept(sealed)) and sealing.seal(text, sealed):
             # The file goes last: until then it is the one in use, and the source is still there to do this again.
             if os.path.lexists(target):
                 erase(target)

@@ -3,6 +3,9 @@
 The sealed file lies where systemd looks for credentials by name: `LoadCredentialEncrypted=thalovant-identity` in the
 unit opens it for the agent alone, and is content when there is none. Without a TPM the machine's key lies on the same
 card: that protects a copied file or a backup, not a stolen card.
+
+A unit whose credential does not open is not started at all. So `systemd/check-identity` looks first; one that does not
+open, on another board or after a TPM was cleared, waits under another name, and a note says so to the agent.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from agent.hub.files import flush_directory, replace_file
 
 NAME = "thalovant-identity"
 SEALED = Path("/etc/credstore.encrypted") / NAME
+UNOPENED = Path("/run") / f"{NAME}.unopened"
+"""The note of `check-identity`: there is a sealed identity, and it does not open on this machine."""
 
 _PROGRAM = "systemd-creds"
 _SECONDS = 30.0  # a TPM takes its time
@@ -39,10 +44,11 @@ def seal(text: str, place: Path = SEALED) -> bool:
         replace_file(place, sealed)
     except OSError:
         return False
-    if unseal(place) == text:
-        return True
-    remove(place)
-    return False
+    if unseal(place) != text:
+        remove(place)
+        return False
+    _forget_unopened(place)
+    return True
 
 
 def unseal(place: Path = SEALED) -> str | None:
@@ -53,11 +59,31 @@ def unseal(place: Path = SEALED) -> str | None:
     return None if opened is None else opened.decode(errors="replace")
 
 
+def is_kept(place: Path = SEALED) -> bool:
+    """Whether there is a sealed identity, even one that does not open. Root alone can know."""
+    return place.exists() or aside(place).exists()
+
+
+def aside(place: Path) -> Path:
+    """Where a sealed identity waits that does not open."""
+    return place.with_name(f"{place.name}.unopened")
+
+
 def remove(place: Path = SEALED) -> None:
     """Have no sealed identity any more. Raises OSError."""
     if place.exists():
         place.unlink()
         flush_directory(place.parent)
+    _forget_unopened(place)
+
+
+def _forget_unopened(place: Path) -> None:
+    """One that opens, or none at all, takes the place of the one that did not."""
+    if aside(place).exists():
+        aside(place).unlink()
+        flush_directory(place.parent)
+    if place == SEALED:
+        UNOPENED.unlink(missing_ok=True)
 
 
 def _run(*arguments: str, given: bytes) -> bytes | None:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from agent.hub.errors import ThalovantIdentityError
-from agent.identity_source import IdentityFile, load_identity
+from agent.identity_source import IdentityFile, find_identity, load_identity
 
 IDENTITY = {
     "access_key": "K3Y-of-the-device",
@@ -121,3 +121,21 @@ def test_what_was_forgotten_is_found_anew(path):
     file.look()
     file.forget()
     assert file.look() is not None
+
+
+def test_a_sealed_one_that_does_not_open_is_told_until_a_file_comes(path, tmp_path):
+    note = tmp_path / "note"
+    file = IdentityFile(path, unopened=note)
+    note.touch()
+    looked = file.look()
+    assert looked is not None
+    assert looked.identity is None
+    assert "does not open on this machine" in looked.reason
+    assert looked.reason.endswith(
+        "; bring the file from your workspace again with: sudo thalovant-agent provision FILE"
+    )
+    write(path, IDENTITY)
+    assert find_identity(path, environ={}, sealed=None, unopened=note).site_id == "shop"
+    looked = file.look()
+    assert looked is not None
+    assert looked.identity is not None

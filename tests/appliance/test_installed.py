@@ -75,6 +75,37 @@ def test_another_identity_on_the_boot_partition_asks_first(appliance):
     appliance.sh("rm /boot/firmware/*; systemctl reset-failed thalovant-provision", check=True)
 
 
+def test_an_identity_that_no_longer_opens_keeps_nobody_from_scanning(appliance, suite):
+    key, kept = "/var/lib/systemd/credential.secret", "/root/credential.secret"
+    sealed = "/etc/credstore.encrypted/thalovant-identity"
+    code = f"SEALED-{suite}"
+
+    def is_told(status):
+        return status["state"] == "attention" and "does not open on this machine" in status["identity"]["trouble"]
+
+    appliance.sh(f"mv {key} {kept}; systemctl restart thalovant-agent", check=True)
+    appliance.wait_status(is_told, "the reason why there is no identity")
+    appliance.scan(code)
+    appliance.wait_stored(1)
+    found = {one["subject"]: one for one in appliance.command("doctor")["findings"]}["identity"]
+    assert "does not open on this machine" in found["text"]
+    assert "thalovant-agent provision" in found["advice"]
+
+    appliance.sh(f"mv {kept} {key}; systemctl restart thalovant-agent", check=True)
+    appliance.wait_up()
+    appliance.hub.wait_for(utterance(code), timeout=30)
+    assert appliance.sh(f"test -e {sealed} -a ! -e {sealed}.unopened").code == 0
+
+    appliance.sh(f"rm {key}; systemctl restart thalovant-agent", check=True)
+    appliance.wait_status(is_told, "the reason why there is no identity")
+    appliance.put("/boot/firmware/thalovant-identity.json", appliance.identity.read_bytes())
+    appliance.sh("systemctl restart thalovant-provision thalovant-agent", check=True)
+    appliance.wait_up()
+    assert (
+        appliance.sh(f"test -e {sealed} -a ! -e {sealed}.unopened -a ! -e /run/thalovant-identity.unopened").code == 0
+    )
+
+
 def test_a_broken_configuration_is_refused_and_a_changed_one_is_taken_up(appliance):
     pid = appliance.show("MainPID")
     whole = appliance.sh("cat /etc/thalovant-agent/agent.toml", check=True).out
