@@ -165,6 +165,8 @@ def another_version(
             text = source.read(name).decode()
             if name.endswith("/METADATA"):
                 text = text.replace(f"\nVersion: {was}\n", f"\nVersion: {version}\n", 1)
+            elif name == "agent/version.py":
+                text = text.replace(f'"{was}"', f'"{version}"', 1)
             elif name.endswith("/RECORD"):  # the hashes of what is changed here would be wrong; they may be left out
                 text = "".join(f"{line.split(',')[0].replace(old, new)},,\n" for line in text.splitlines())
             target.writestr(name.replace(old, new), edit(name, text))
