@@ -138,7 +138,8 @@ class CommandsConfig:
     """`[commands]`: what the hub may have the device do."""
 
     enabled: bool = False
-    """Whether it may at all: start the agent anew, reload its configuration, identify itself."""
+    """Whether it may at all: start the agent anew, reload its configuration, identify itself, set volume and quiet
+    hours."""
 
 
 @record(kw_only=True)

@@ -6,7 +6,6 @@ A device that is missing or fails is told about and tried again, and never keeps
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from agent.recorded_inputs import RecordedInputs
     from agent.speech_output import SpeechOutput
     from hardware.recording import Record
+    from hardware.speech import SpeechCommand
 
 HardwareFact = CodeScanned | ScanRefused | ButtonPressed | DeviceFound | DeviceLost
 Emit = Callable[[HardwareFact], object]
@@ -69,16 +69,18 @@ class Devices:
 
             self._inputs = RecordedInputs(config, emit_scan or emit, workers, recording)
         self._outputs_end = StopEvent()
-        quiet = QuietHours(config.signals.quiet)
-        self._is_quiet: Callable[[], bool] = lambda: quiet.hold(minute())
+        self._minute = minute
+        self._beeper_quiet = QuietHours(config.signals.quiet)
+        self._speech_quiet = QuietHours([config.speech.quiet] if config.speech.quiet else [])
+        self._quiet: QuietHours | None = None  # in the place of both
         self._lights = [_Signalling(light, emit, pin_factory) for light in config.lights]
         self._displays = [DisplayOutput(display.name, display_of(display), emit) for display in config.displays]
         self._screen = Screen()
+        self._speech_config = config.speech
         self._speech: SpeechOutput | None = None
-        self._speech_seconds = 0.0
+        self._voice: SpeechCommand | None = None
         if config.speech.enabled:
-            speech = config.speech
-            self._speech, self._speech_seconds = _speech(speech, emit), speech.timeout_seconds
+            self._speech, self._voice = _speech(config.speech, emit, lambda: self._is_quiet(self._speech_quiet))
 
     # -- starting and ending
 
@@ -87,7 +89,8 @@ class Devices:
         for number, display in enumerate(self._displays, 1):
             self._start(f"display-{number}", display.run, self._outputs_end)
         if self._speech is not None:
-            self._start("speech", self._speech.run, self._outputs_end, self._speech_seconds + _LIMIT_SECONDS)
+            limit_seconds = self._speech_config.timeout_seconds + _LIMIT_SECONDS
+            self._start("speech", self._speech.run, self._outputs_end, limit_seconds)
         self._inputs.start()
 
     def end_inputs(self, timeout: float) -> None:
@@ -112,7 +115,7 @@ class Devices:
         The scanner called `origin` is told it as well, where its table says how.
         """
         self._inputs.acknowledge(origin, name)
-        is_quiet = self._is_quiet()
+        is_quiet = self._is_quiet(self._beeper_quiet)
         for light in self._lights:
             if not (is_quiet and light.is_beeper):
                 light.signal(name)
@@ -143,11 +146,27 @@ class Devices:
         if self._speech is not None:
             self._speech.hush()
 
+    def set_quiet(self, spans: Sequence[str] | None) -> None:
+        """Let beepers and speech be silent in these hours; None: in those of the configuration."""
+        self._quiet = None if spans is None else QuietHours(spans)
+
+    def set_volume(self, percent: float | None) -> None:
+        """Speak as loud as this; None: as the configuration says. Raises DeviceError where speech has no volume."""
+        if self._voice is None:
+            raise DeviceError("this device does not speak; set speech.enabled = true in its configuration")
+        if not self._speech_config.has_volume:
+            raise DeviceError("the speech command of this device has no {volume}")
+        volume = self._speech_config.volume if percent is None else percent
+        self._voice.change(self._speech_config.command_line_at(volume))
+
     def drive(self, pin: int, level: str) -> None:
         """Put a button's mock pin to "low" or "high". Any thread. Raises DeviceError where the pins are real."""
         self._inputs.drive(pin, level)
 
     # -- how it is done
+
+    def _is_quiet(self, hours: QuietHours) -> bool:
+        return (self._quiet or hours).hold(self._minute())
 
     def _start(
         self,
@@ -165,24 +184,22 @@ class Devices:
         self._workers.start(name, work, limit_seconds=limit_seconds)
 
 
-def _speech(config: SpeechConfig, emit: Emit) -> SpeechOutput:
+def _speech(config: SpeechConfig, emit: Emit, is_quiet: Callable[[], bool]) -> tuple[SpeechOutput, SpeechCommand]:
     # Most devices have no loudspeaker.
     from agent.speech_output import SpeechOutput
     from hardware.sounds import SoundCommand
     from hardware.speech import SpeechCommand
 
-    def is_quiet() -> bool:
-        now = time.localtime()
-        return config.is_quiet(now.tm_hour, now.tm_min)
-
-    return SpeechOutput(
-        SpeechCommand(config.command_line, voices=config.voices, timeout_seconds=config.timeout_seconds),
+    voice = SpeechCommand(config.command_line, voices=config.voices, timeout_seconds=config.timeout_seconds)
+    output = SpeechOutput(
+        voice,
         emit,
         player=SoundCommand(config.player, timeout_seconds=config.timeout_seconds),
         newest=config.when == "newest",
         lead_silence_ms=config.lead_silence_ms,
         is_quiet=is_quiet,
     )
+    return output, voice
 
 
 class _Signalling:

@@ -196,8 +196,12 @@ class Runtime:
             restart=self._restart,
             reload=self.reload,
             identify=lambda: self._devices.signal("attention"),
+            volume=self._devices.set_volume,
+            quiet=self._devices.set_quiet,
             send=lambda kind, data: self._linking.send(messages.event(kind, data), self._session),
         )
+        if config.commands.enabled:
+            self._remote.restore()
         self._metrics_at = 0.0
         self._performer = Performer(
             self._commits,
@@ -361,6 +365,7 @@ class Runtime:
             identity_trouble=self._linking.identity_trouble,
             store_trouble=self._commits.trouble,
             config_trouble=self._trial.trouble,
+            from_hub=self._remote.settings if self._config.commands.enabled else {},
             link=self._linking.snapshot(),
             outbox=self._commits.counts(),
             card=self._card(),

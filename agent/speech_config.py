@@ -1,24 +1,25 @@
-"""The `[speech]` table of `agent.toml`, and when it is too late in the evening to speak."""
+"""The `[speech]` table of `agent.toml`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 
+from agent.quiet_hours import Span
 from agent.record import field, record
 from agent.settings import Filled, Range
-from hardware.voices import OWN, PROFILES
+from hardware.voices import OWN, PROFILES, Profile
 
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+LOUDEST = 200.0
+"""Percent of the usual: espeak-ng goes no further."""
 
 
 class _Hours:
     """A time of the day until another one, or nothing."""
 
     def problem(self, value: str) -> str | None:
-        return None if not value or _HOURS.fullmatch(value) else 'hours such as "22:00-07:00"'
+        return Span().problem(value) if value else None
 
 
 @record(kw_only=True)
@@ -39,7 +40,7 @@ class SpeechConfig:
     """The voice of a language: `en-us = "en-us"`. A language not listed uses its first part, `en`."""
     rate: Annotated[float, Range(0.3, 3)] = 1.0
     """How fast: 1 is as usual, 2 twice as fast."""
-    volume: Annotated[float, Range(0, 200)] = 100.0
+    volume: Annotated[float, Range(0, LOUDEST)] = 100.0
     """How loud, in percent of the usual."""
     when: Literal["queue", "newest"] = "queue"
     """Whether a new answer waits for the one being spoken, or interrupts it."""
@@ -53,15 +54,20 @@ class SpeechConfig:
     @property
     def command_line(self) -> str:
         """The shell command for one text, with `{voice}` left to be filled in."""
-        profile = OWN if self.command.strip() else PROFILES[self.profile]
-        line = self.command if self.command.strip() else f"{profile.command} | {self.player}"
-        return line.replace("{rate}", profile.rate(self.rate)).replace("{volume}", profile.volume(self.volume))
+        return self.command_line_at(self.volume)
 
-    def is_quiet(self, hour: int, minute: int) -> bool:
-        """Whether nothing is to be heard at this time of the day."""
-        hours = _HOURS.fullmatch(self.quiet)
-        if hours is None:
-            return False
-        first, last = (int(hours[at]) * 60 + int(hours[at + 1]) for at in (1, 3))
-        now = hour * 60 + minute
-        return first <= now < last if first <= last else now >= first or now < last
+    def command_line_at(self, volume: float) -> str:
+        """The same, as loud as `volume` says."""
+        profile, line = self._command()
+        return line.replace("{rate}", profile.rate(self.rate)).replace("{volume}", profile.volume(volume))
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether the command can be told how loud to be."""
+        return "{volume}" in self._command()[1]
+
+    def _command(self) -> tuple[Profile, str]:
+        if self.command.strip():
+            return OWN, self.command
+        profile = PROFILES[self.profile]
+        return profile, f"{profile.command} | {self.player}"

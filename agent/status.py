@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.record import record
+from agent.record import field, record
 from agent.version import __version__
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ class Status:
     """Why nothing is accepted; empty while the disk takes what is scanned."""
     config_trouble: str = ""
     """Why it runs with another configuration than its file's; empty when it does not."""
+    from_hub: Mapping[str, Any] = field(default_factory=dict)
+    """What the hub has set in the place of the configuration: "volume" and "quiet"."""
     link: LinkSnapshot | None
     """None while there is no identity to dial with."""
     outbox: OutboxCounts
@@ -187,7 +189,7 @@ class Status:
             "uptime_seconds": round(self.uptime_seconds, 1),
             "boot_id": self.boot_id,
             "identity": {"site_id": self.site_id, "trouble": self.identity_trouble},
-            "configuration": {"trouble": self.config_trouble},
+            "configuration": {"trouble": self.config_trouble, "from_hub": dict(self.from_hub)},
             "link": self._link(),
             "outbox": {
                 "waiting": self.outbox.waiting,

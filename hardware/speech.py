@@ -52,6 +52,10 @@ class SpeechCommand:
         self._voices = {language.lower(): voice for language, voice in (voices or {}).items()}
         self._timeout_seconds = timeout_seconds
 
+    def change(self, command: str) -> None:
+        """Speak with this command from the next text on. Any thread."""
+        self._command = command
+
     def say(self, text: str, language: str, stop: threading.Event) -> None:
         """Speak, and return when it has been spoken or `stop` was set; the command does not outlive the call.
 

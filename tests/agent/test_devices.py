@@ -235,6 +235,58 @@ def test_in_quiet_hours_beepers_are_silent_and_lights_are_not(pins):
         eventually(lambda: any(pins.states(23)), what="a beep in the morning")
 
 
+@pytest.fixture
+def heard(tmp_path):
+    """What a speech command of the installer's own was told: how loud, and what to say."""
+    path = tmp_path / "heard"
+    path.touch()
+    command = f'echo "{{volume}} $(cat)" >> {path}'
+    return SpeechConfig(enabled=True, command=command, volume=80.0, quiet="22:00-06:00"), path
+
+
+def test_hours_and_volume_can_be_set_in_the_place_of_the_configuration_s(pins, heard):
+    speech, path = heard
+    config = Config(
+        signals=SignalsConfig(quiet=("22:00-06:00",)),
+        lights=(LightConfig(name="beeper", pin=23, kind="beeper"),),
+        speech=speech,
+    )
+    now = [23 * 60]
+    with Setting(config, pins, minute=lambda: now[0]).running() as setting:
+
+        def say(text):
+            setting.devices.say(text, "en-us", text)
+
+        say("at night")
+        setting.devices.set_quiet(["12:00-13:00"])
+        setting.devices.signal("accepted")
+        eventually(lambda: any(pins.states(23)), what="a beep at night")
+        say("not quiet any more")
+        eventually(lambda: path.read_text() == "80 not quiet any more\n", what="speech")
+        now[0] = 12 * 60
+        say("at noon")
+        setting.devices.set_quiet(None)
+        setting.devices.set_volume(30)
+        say("softly")
+        eventually(lambda: path.read_text().endswith("\n30 softly\n"), what="softer speech")
+        setting.devices.set_volume(None)
+        say("as before")
+        eventually(lambda: path.read_text().endswith("\n80 as before\n"), what="speech as it is configured")
+    assert path.read_text().splitlines() == ["80 not quiet any more", "30 softly", "80 as before"]
+
+
+@pytest.mark.parametrize(
+    ("speech", "why"),
+    [
+        (SpeechConfig(), "this device does not speak"),
+        (SpeechConfig(enabled=True, profile="piper"), "has no {volume}"),
+    ],
+)
+def test_a_device_that_cannot_be_louder_says_why(pins, speech, why):
+    with pytest.raises(DeviceError, match=why):
+        Setting(Config(speech=speech), pins).devices.set_volume(50)
+
+
 def test_a_light_that_does_not_work_is_told_once_and_when_it_works_again(pins):
     taken = Config(buttons=(ButtonConfig(name="help", pin=27, payload="/help"),))
     config = Config(lights=(LightConfig(name="lamp", pin=27),))

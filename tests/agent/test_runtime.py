@@ -358,6 +358,22 @@ def test_a_command_that_ends_the_agent_is_answered_by_the_one_that_follows(kiosk
         eventually(lambda: responses(kiosk) == [expected], what="the response")
 
 
+def test_what_the_hub_sets_is_told_and_is_there_after_a_restart_while_commands_are_enabled(kiosk):
+    enabled, disabled = (replace(kiosk.config, commands=CommandsConfig(enabled=on)) for on in (True, False))
+    kiosk.config = enabled
+    kiosk.provision()
+    with kiosk.running():
+        for number, command, value in (("c-1", "quiet", ["22:00-06:00"]), ("c-2", "volume", 70)):
+            kiosk.up()._emit(said(EVENT_COMMAND, {"id": number, "command": command, "value": value}))
+        eventually(lambda: len(responses(kiosk)) == 2, what="the responses")
+        assert responses(kiosk)[0] == {"id": "c-1", "command": "quiet", "ok": True, "error": ""}
+        assert "this device does not speak" in responses(kiosk)[1]["error"]
+        assert kiosk.ask("status")["configuration"]["from_hub"] == {"quiet": ["22:00-06:00"]}
+    for kiosk.config, told in ((enabled, {"quiet": ["22:00-06:00"]}), (disabled, {})):
+        with kiosk.running():
+            assert kiosk.ask("status")["configuration"]["from_hub"] == told
+
+
 def test_metrics_are_written_where_the_configuration_says(kiosk):
     path = kiosk.folder / "agent.prom"
     kiosk.config = replace(kiosk.config, metrics=MetricsConfig(textfile=str(path)))

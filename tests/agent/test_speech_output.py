@@ -119,22 +119,6 @@ def test_a_sound_that_cannot_be_played_stops_nothing(speaker):
     assert isinstance(told[0], DeviceLost)
 
 
-@pytest.mark.parametrize(
-    ("quiet", "time", "is_quiet"),
-    [
-        ("22:00-07:00", (21, 59), False),
-        ("22:00-07:00", (22, 0), True),
-        ("22:00-07:00", (6, 59), True),
-        ("22:00-07:00", (7, 0), False),
-        ("12:30-13:00", (12, 45), True),
-        ("12:30-13:00", (13, 0), False),
-        ("", (3, 0), False),
-    ],
-)
-def test_quiet_hours_may_go_over_midnight(quiet, time, is_quiet):
-    assert SpeechConfig(quiet=quiet).is_quiet(*time) is is_quiet
-
-
 def test_each_profile_measures_rate_and_volume_in_its_own_way():
     espeak = SpeechConfig(rate=0.8, volume=50.0).command_line
     piper = SpeechConfig(rate=0.8, profile="piper", player="paplay").command_line

@@ -89,7 +89,7 @@ def test_it_is_plain_json():
         "uptime_seconds": 60.0,
         "boot_id": "boot",
         "identity": {"site_id": "shop", "trouble": ""},
-        "configuration": {"trouble": ""},
+        "configuration": {"trouble": "", "from_hub": {}},
         "link": {
             "state": "offline",
             "protocol": "wss",
@@ -116,6 +116,7 @@ def test_it_is_plain_json():
         {"link": link("attention", Cause.HUB_KEY_CHANGED)},
         {"identity_trouble": "there is none", "store_trouble": "full", "config_trouble": "broken"},
         {"outputs": [Part(kind=kind, name=kind) for kind in ("display", "light", "speech")]},
+        {"from_hub": {"volume": 70, "quiet": ["22:00-06:00"]}},
     ],
 )
 def test_every_status_fits_its_schema(changes, tmp_path):
