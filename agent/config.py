@@ -150,6 +150,8 @@ class MetricsConfig:
     """A path for node_exporter's textfile collector, which ends in .prom; empty writes none."""
     every_seconds: Annotated[float, Range(1, 3600)] = 30.0
     """Time between two writings."""
+    port: Annotated[int, Range(0, 65_535)] = 0
+    """A port of 127.0.0.1 where they can be had at /metrics; 0 opens none."""
 
 
 @record(kw_only=True)
@@ -245,6 +247,8 @@ def _conflicts(config: Config) -> Iterator[str]:
                 owner = owners.setdefault((space, value), f"{here}.{key}")
                 if owner != f"{here}.{key}":
                     yield f"{here}.{key}: {settings.shown(value)} is taken by {owner.rpartition('.')[0]}"
+    if config.page.enabled and config.metrics.port == config.page.port:
+        yield f"metrics.port: {config.metrics.port} is taken by page.port"
     scanners = [scanner.name for scanner in config.scanners]
     buttons = [button.name for button in config.buttons]
     problems: list[tuple[str, tuple[Any, ...], Callable[[Any], Iterable[tuple[str, str]]]]] = [

@@ -1,7 +1,4 @@
-"""The status as numbers for Prometheus, in a file that node_exporter's textfile collector reads.
-
-A file rather than a port: nothing listens on the device, and the collector that is there already needs no new target.
-"""
+"""The status as numbers for Prometheus, in its text format: what `metrics_output` gives away."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import status as device_status
@@ -42,7 +41,7 @@ from agent.identity_source import IdentityFile
 from agent.inbox import Inbox
 from agent.journal import Redactor
 from agent.linking import LIMIT_SECONDS, DeviceLink, EmitLink, Linking
-from agent.metrics import write_metrics
+from agent.metrics_output import MetricsOutput
 from agent.outbox import Outbox
 from agent.performer import Performer
 from agent.remote_commands import EVENT_COMMAND, RemoteCommands
@@ -171,9 +170,7 @@ class Runtime:
         )
         self._control = ControlCommands(
             self._inbox.put,
-            status=lambda now: self._status(now).as_dict(
-                board=self._board(), refused=self._behaviour.refusals.as_list(now)
-            ),
+            status=lambda now: self._told(now, refused=self._behaviour.refusals.as_list(now)),
             letters=DeadLetters(self._outbox, self._behaviour.delivery, self._stamps),
             drive=self._devices.drive,
             reload=self.reload,
@@ -202,7 +199,7 @@ class Runtime:
         )
         if config.commands.enabled:
             self._remote.restore()
-        self._metrics_at = 0.0
+        self._metrics = MetricsOutput(config.metrics, self._inbox.put, self._told)
         self._performer = Performer(
             self._commits,
             link=self._linking,
@@ -255,6 +252,7 @@ class Runtime:
             self._devices.start()
             if self._page is not None:
                 self._page.start(self._workers)
+            self._metrics.start(self._workers)
             self._notifier.ready()
             gc.freeze()  # what is there stays: a collection that went through it would hold a scan up
             log.info("reading inputs", extra={"version": device_status.version()})
@@ -277,6 +275,7 @@ class Runtime:
         self._devices.end_outputs()
         if self._page is not None:
             self._page.end()
+        self._metrics.end()
         self._control_end.set()
         self._workers.stop(_STOP_SECONDS)
         self._outbox.close()
@@ -302,16 +301,6 @@ class Runtime:
         self._session = session
         self._remote.link_up()
 
-    def _write_metrics(self, now: float) -> None:
-        metrics = self._config.metrics
-        if not metrics.textfile or now < self._metrics_at:
-            return
-        self._metrics_at = now + metrics.every_seconds
-        try:
-            write_metrics(Path(metrics.textfile), self._status(now).as_dict(board=self._board()))
-        except OSError as error:
-            log.warning("the metrics cannot be written", extra={"reason": error.strerror or str(error)})
-
     @property
     def _link_is_up(self) -> bool:
         link = self._linking.snapshot()
@@ -320,7 +309,7 @@ class Runtime:
     def _after_round(self, now: float) -> None:
         self._notifier.status(self._status(now).headline)
         self._refresh_page()
-        self._write_metrics(now)
+        self._metrics.look(now)
         match self._trial.look(now, link_is_up=self._link_is_up):
             case "passed":
                 log.info("the configuration works and is kept")
@@ -348,11 +337,14 @@ class Runtime:
 
     def _report(self, session: int, state: str) -> None:
         """What the operator is told. The hub knows what time it is, and whose device this is."""
-        report = self._status(time.monotonic()).as_dict(state=state, board=self._board())
-        self._linking.send(messages.event(EVENT_STATUS, report), session)
+        self._linking.send(messages.event(EVENT_STATUS, self._told(time.monotonic(), state)), session)
 
-    def _board(self) -> dict[str, Any]:
-        return read_board(self._state.path, time.time())
+    def _told(
+        self, now: float, state: str | None = None, refused: Sequence[Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """The status with all that is looked up only for those who ask."""
+        board = read_board(self._state.path, time.time())
+        return self._status(now).as_dict(state=state, board=board, refused=refused)
 
     def _status(self, now: float) -> Status:
         inputs, outputs = device_status.parts(self._config, self._behaviour.lost)

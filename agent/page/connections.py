@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.5
 
 
 class PageError(ThalovantError):
-    """The page cannot be served; the text says why and what to do."""
+    """Nothing can be served; the text says why and what to do."""
 
 
 @record(frozen=False, eq=False)
@@ -220,5 +220,5 @@ def listen(port: int) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise PageError(f"the page cannot be served at 127.0.0.1:{port}: {error.strerror or error}") from None
+        raise PageError(f"nothing can be served at 127.0.0.1:{port}: {error.strerror or error}") from None
     return listener

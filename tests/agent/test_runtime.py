@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from agent.watchdog import Notifier
 from hardware.recording import Record
 from tests.agent.stages import HubInside, poke
 from tests.peers.pins import Pins
+from tests.peers.rig.ports import accepts, free_port
 from tests.peers.scanner import PtyScanner
 from tests.peers.waiting import eventually
 
@@ -372,6 +374,16 @@ def test_what_the_hub_sets_is_told_and_is_there_after_a_restart_while_commands_a
     for kiosk.config, told in ((enabled, {"quiet": ["22:00-06:00"]}), (disabled, {})):
         with kiosk.running():
             assert kiosk.ask("status")["configuration"]["from_hub"] == told
+
+
+def test_metrics_can_be_asked_for_on_loopback(kiosk):
+    port = free_port()
+    kiosk.config = replace(kiosk.config, metrics=MetricsConfig(port=port))
+    with kiosk.running():
+        eventually(lambda: accepts(port), what="the port")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+            assert "thalovant_outbox_messages 0\n" in answer.read().decode()
+    assert not accepts(port)
 
 
 def test_metrics_are_written_where_the_configuration_says(kiosk):
