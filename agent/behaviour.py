@@ -34,7 +34,7 @@ from agent.panel import Panel
 from agent.parcel import Outcome, Parcel
 from agent.refusals import Refusals
 from agent.stamps import StampSource, age
-from agent.status import EVENT_STATUS, EVENT_STATUS_REQUEST
+from agent.status import EVENT_STATUS, EVENT_STATUS_REQUEST, NOT_ALLOWED
 from agent.visits import Visits
 from agent.wishes import Wishes, still_kept
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
@@ -281,7 +281,7 @@ class Behaviour:
             effects += self._sounded(event)
         elif event.name == EVENT_POLICY_DENIED and event.data.get("denied_type") == EVENT_STATUS:
             if not self._denial_told:
-                effects.append(Note("warning", _ALLOW_STATUS, {"type": EVENT_STATUS}))
+                effects.append(Note("warning", NOT_ALLOWED, {"type": EVENT_STATUS}))
             self.status_denied = self._denial_told = True
             self._report_at = None
         elif event.name == EVENT_STATUS_REQUEST:
@@ -378,9 +378,3 @@ class Behaviour:
         if not self._visits.stranger(parcel.request_id):
             effects += self._panel.ended(ending, now, fresh=age(parcel.made, self._stamps()) < _FRESH_SECONDS)
         return effects
-
-
-_ALLOW_STATUS = (
-    "the hub does not let this device report its status; "
-    f"on the hub run: hivemind-core allow-msg {EVENT_STATUS} <client id>"
-)

@@ -23,7 +23,7 @@ from agent.hub.messages import BusMessage
 from agent.outbox import Outbox, OutboxCounts, OutboxError
 from agent.parcel import Outcome, Parcel
 from agent.record import record, replace
-from agent.stamps import StampSource
+from agent.stamps import StampSource, age
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,16 @@ class Commits:
         """How full the store is, without the rows that are owed to it."""
         counts = self._outbox.counts()
         return replace(counts, waiting=max(counts.waiting - len(self._owed), 0))
+
+    def oldest_age(self) -> float | None:
+        """Seconds that the oldest parcel has waited, at least; None when none does, or the disk does not say."""
+        if self.counts().waiting == 0:
+            return None
+        try:
+            oldest = self._outbox.oldest_made(len(self._owed) + 1)  # the owed are answered
+        except OutboxError:
+            return None  # which is told elsewhere
+        return next((age(made, self._stamps()) for name, made in oldest if name not in self._owed), None)
 
     def commit(self, batches: Sequence[Sequence[Durable]], now: float, *, settle: bool = False) -> list[Failure | None]:
         """Put the changes of each event on the disk; for each event what failed, or None.

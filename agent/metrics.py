@@ -30,6 +30,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from _metric("link_drops_total", "counter", [({}, link["drops"])])
     yield from _metric("outbox_messages", "gauge", [({}, outbox["waiting"])])
     yield from _metric("outbox_bytes", "gauge", [({}, outbox["bytes"])])
+    yield from _metric("outbox_oldest_seconds", "gauge", _known(outbox["oldest_seconds"]))
     yield from _metric("outbox_dead_letters", "gauge", [({}, outbox["dead"])])
     parts = [*status["inputs"], *status["outputs"]]
     works = [({"kind": one["kind"], "name": one["name"]}, int(not one["trouble"])) for one in parts]

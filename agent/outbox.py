@@ -214,6 +214,18 @@ class Outbox:
             after = rows[-1][0]
         return parcels
 
+    def oldest_made(self, limit: int) -> list[tuple[str, Stamp]]:
+        """When the oldest waiting parcels were made, with their request ids; whole rows or not."""
+        rows = self._read(
+            "SELECT request_id, boot, since_boot, wall, sure FROM parcels "
+            "WHERE outcome IS NULL ORDER BY sequence LIMIT ?",
+            (limit,),
+        )
+        return [
+            (request_id, Stamp(boot=boot, since_boot=since_boot, wall=wall, sure=bool(sure)))
+            for request_id, boot, since_boot, wall, sure in rows
+        ]
+
     def dead_letters(self, limit: int = _DEAD_LETTERS) -> list[DeadLetter]:
         """What ended badly, newest first."""
         rows = self._read(

@@ -44,10 +44,11 @@ from agent.linking import LIMIT_SECONDS, DeviceLink, EmitLink, Linking
 from agent.metrics_output import MetricsOutput
 from agent.outbox import Outbox
 from agent.performer import Performer
+from agent.record import replace
 from agent.remote_commands import EVENT_COMMAND, RemoteCommands
 from agent.stamps import SystemStamps
 from agent.state_folder import KEYS, OUTBOX, StateFolder, in_memory
-from agent.status import EVENT_STATUS, Card, Status
+from agent.status import EVENT_STATUS, NOT_ALLOWED, Card, Status
 from agent.tasks import Task
 from agent.watchdog import Notifier, Watchdog, sd_notify, watchdog_seconds
 from agent.workers import Workers
@@ -344,7 +345,8 @@ class Runtime:
     ) -> dict[str, Any]:
         """The status with all that is looked up only for those who ask."""
         board = read_board(self._state.path, time.time())
-        return self._status(now).as_dict(state=state, board=board, refused=refused)
+        status = replace(self._status(now), oldest_seconds=self._commits.oldest_age())
+        return status.as_dict(state=state, board=board, refused=refused)
 
     def _status(self, now: float) -> Status:
         inputs, outputs = device_status.parts(self._config, self._behaviour.lost)
@@ -358,6 +360,7 @@ class Runtime:
             store_trouble=self._commits.trouble,
             config_trouble=self._trial.trouble,
             from_hub=self._remote.settings if self._config.commands.enabled else {},
+            report_trouble=NOT_ALLOWED if self._behaviour.status_denied else "",
             link=self._linking.snapshot(),
             outbox=self._commits.counts(),
             card=self._card(),

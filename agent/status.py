@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 EVENT_STATUS = "thalovant.client.status"
 """The bus message with which a device reports itself; its hub must allow that type."""
 
+NOT_ALLOWED = (
+    "the hub does not let this device report its status; "
+    f"on the hub run: hivemind-core allow-msg {EVENT_STATUS} <client id>"
+)
+
 EVENT_STATUS_REQUEST = "thalovant.client.status.request"
 """The bus message with which a hub asks for that report now."""
 
@@ -134,9 +139,13 @@ class Status:
     """Why it runs with another configuration than its file's; empty when it does not."""
     from_hub: Mapping[str, Any] = field(default_factory=dict)
     """What the hub has set in the place of the configuration: "volume" and "quiet"."""
+    report_trouble: str = ""
+    """Why the hub does not get this, and what to do; empty while it does."""
     link: LinkSnapshot | None
     """None while there is no identity to dial with."""
     outbox: OutboxCounts
+    oldest_seconds: float | None = None
+    """The age of what has waited longest; None when nothing does, and where nobody looked."""
     card: Card
     inputs: Sequence[Part]
     outputs: Sequence[Part]
@@ -190,11 +199,13 @@ class Status:
             "boot_id": self.boot_id,
             "identity": {"site_id": self.site_id, "trouble": self.identity_trouble},
             "configuration": {"trouble": self.config_trouble, "from_hub": dict(self.from_hub)},
+            "report": {"trouble": self.report_trouble},
             "link": self._link(),
             "outbox": {
                 "waiting": self.outbox.waiting,
                 "bytes": self.outbox.bytes,
                 "dead": self.outbox.dead,
+                "oldest_seconds": None if self.oldest_seconds is None else round(self.oldest_seconds, 1),
                 "trouble": self.store_trouble,
             },
             "card": self.card.as_dict(),

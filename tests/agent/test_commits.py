@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.commits import Commits
@@ -201,3 +203,21 @@ def test_a_fetch_that_failed_is_made_good_when_the_disk_works_again(disk, commit
     assert works == StoreWorks()
     assert [one.request_id for one in fetched.parcels] == ["a"]
     assert commits.tick(100.0) == []
+
+
+def test_what_has_waited_longest_is_known_and_what_was_answered_does_not_count(disk):
+    now = [STAMP]
+    commits = Commits(disk.outbox, lambda: now[0])
+    assert commits.oldest_age() is None
+    late = replace(parcel("b"), made=replace(STAMP, since_boot=STAMP.since_boot + 20))
+    commits.commit([*stores("a"), [Store(late)]], 0.0)
+    now[0] = replace(STAMP, since_boot=STAMP.since_boot + 60)
+    assert commits.oldest_age() == 60.0
+    commits.commit([[Settle("a", Outcome.DONE)]], 1.0)  # owed to the disk, which still has it
+    assert disk.waiting() == ["a", "b"]
+    assert commits.oldest_age() == 40.0
+    disk.fail()
+    assert commits.oldest_age() is None
+    disk.mend()
+    commits.commit([[Settle("b", Outcome.DONE)]], 2.0, settle=True)
+    assert commits.oldest_age() is None

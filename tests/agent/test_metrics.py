@@ -30,6 +30,8 @@ def test_every_line_is_one_prometheus_reads(tmp_path):
         assert line.startswith("# TYPE thalovant_") or LINE.fullmatch(line), line
     assert 'thalovant_link_up{protocol="mqtt"} 1\n' in text
     assert 'thalovant_events_total{what="scans"} 3\n' in text
+    assert "thalovant_outbox_oldest_seconds" not in text
+    assert "thalovant_outbox_oldest_seconds 61.3\n" in render(status(oldest_seconds=61.27).as_dict())
 
 
 def test_a_name_with_a_quote_stays_one_label():

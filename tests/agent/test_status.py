@@ -13,7 +13,7 @@ from agent.hub.link_report import LinkSnapshot
 from agent.hub.protocol.causes import Cause
 from agent.outbox import OutboxCounts
 from agent.refusals import Refusals
-from agent.status import Card, Part, Status, parts, user_agent, version, versions, written_bytes
+from agent.status import NOT_ALLOWED, Card, Part, Status, parts, user_agent, version, versions, written_bytes
 from hardware.facts import ScanRefused
 from tests.peers.schema import Schema
 
@@ -90,6 +90,7 @@ def test_it_is_plain_json():
         "boot_id": "boot",
         "identity": {"site_id": "shop", "trouble": ""},
         "configuration": {"trouble": "", "from_hub": {}},
+        "report": {"trouble": ""},
         "link": {
             "state": "offline",
             "protocol": "wss",
@@ -98,7 +99,7 @@ def test_it_is_plain_json():
             "cause": "dns",
             "advice": Cause.DNS.sentence,
         },
-        "outbox": {"waiting": 4, "bytes": 500, "dead": 1, "trouble": ""},
+        "outbox": {"waiting": 4, "bytes": 500, "dead": 1, "oldest_seconds": None, "trouble": ""},
         "card": {"flushes": 2, "written_bytes": 8192, "survives_power_cut": True},
         "inputs": [{"kind": "scanner", "name": "counter", "trouble": ""}],
         "outputs": [],
@@ -115,8 +116,8 @@ def test_it_is_plain_json():
         {"link": link("offline", Cause.DNS)},
         {"link": link("attention", Cause.HUB_KEY_CHANGED)},
         {"identity_trouble": "there is none", "store_trouble": "full", "config_trouble": "broken"},
-        {"outputs": [Part(kind=kind, name=kind) for kind in ("display", "light", "speech")]},
-        {"from_hub": {"volume": 70, "quiet": ["22:00-06:00"]}},
+        {"outputs": [Part(kind=kind, name=kind) for kind in ("display", "light", "speech", "page")]},
+        {"oldest_seconds": 61.27, "from_hub": {"volume": 70, "quiet": ["22:00-06:00"]}, "report_trouble": NOT_ALLOWED},
     ],
 )
 def test_every_status_fits_its_schema(changes, tmp_path):
