@@ -6,7 +6,9 @@ import argparse
 import sys
 from typing import Any
 
+from agent.commands.colours import painter
 from agent.commands.options import Commands, add_command, ask, write
+from agent.commands.status_lines import status_lines
 from agent.control_commands import LONGEST_WAIT, WAIT_SECONDS
 
 _MARGIN_SECONDS = 5.0
@@ -40,7 +42,14 @@ def add(commands: Commands) -> None:
 def status(options: argparse.Namespace) -> int:
     """The agent's state, inputs, outputs and counts."""
     answer = ask(options, command="status")
-    return write(options, answer, lambda: status_lines(answer))
+    try:
+        return write(options, answer, lambda: status_lines(answer, painter()))
+    except (KeyError, TypeError):
+        print(
+            "the running agent is of another version than this command: systemctl restart thalovant-agent",
+            file=sys.stderr,
+        )
+        return 1
 
 
 def send_code(options: argparse.Namespace) -> int:
@@ -67,53 +76,6 @@ def _send(options: argparse.Namespace, **request: Any) -> int:
     reason = answer.get("reason")
     print(f"{answer.get('outcome', 'unknown')}{f': {reason}' if reason else ''}", file=sys.stderr)
     return 1
-
-
-def status_lines(answer: dict[str, Any]) -> list[str]:
-    """A status for a person."""
-    link, outbox, identity = answer["link"], answer["outbox"], answer["identity"]
-    over = f" over {link['protocol']}" if link["protocol"] else ""
-    lines = [
-        f"{answer['state']}, version {answer['version']}, running for {duration(answer['uptime_seconds'])}",
-        f"link      {link['state']}{over} for {duration(link['seconds'])}, lost {link['drops']} times",
-    ]
-    if link["advice"]:
-        lines.append(f"          {link['advice']}")
-    lines.append(f"identity  {identity['trouble'] or identity['site_id'] or 'not read yet'}")
-    lines.append(f"outbox    {outbox['waiting']} waiting ({outbox['bytes']} bytes), {outbox['dead']} dead letters")
-    if outbox["trouble"]:
-        lines.append(f"          {outbox['trouble']}")
-    card = answer["card"]
-    written = "" if card["written_bytes"] is None else f", {card['written_bytes']} bytes written"
-    lines.append(f"card      {card['flushes']} flushes{written}")
-    if not card["survives_power_cut"]:
-        lines.append("          scans do not survive a power cut here: the state folder is in memory")
-    parts = (*answer["inputs"], *answer["outputs"])
-    for part in parts:
-        lines.append(f"{part['kind']:<8}  {part['name']}: {part['trouble'] or 'works'}")
-        if part["kind"] == "scanner":
-            refused = [one for one in answer.get("refused_scans", ()) if one["scanner"] == part["name"]]
-            lines += [f"          {_refusal(one)}" for one in refused]
-    counts = ", ".join(f"{name} {count}" for name, count in sorted(answer["counts"].items()))
-    return [*lines, f"counted   {counts}"] if counts else lines
-
-
-def _refusal(refused: dict[str, Any]) -> str:
-    """What a scanner sent that was no code, on one line."""
-    why = f"{refused['reason']} ({refused['remark']})" if refused["remark"] else refused["reason"]
-    shown = f": {refused['hex']}" if refused["hex"] else ""
-    more = " …" if 3 * refused["bytes"] - 1 > len(refused["hex"]) > 0 else ""
-    return f"refused {duration(refused['seconds'])} ago, {why}, {refused['bytes']} bytes{shown}{more}"
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it, two units at most."""
-    whole = int(seconds)
-    for size, name, smaller, smaller_name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // smaller
-            return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
-    return f"{whole} s"
 
 
 def seconds(text: str) -> float:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Mapping
 
+from agent.commands.colours import Colour, painter
 from agent.commands.options import Commands, add_command
 
-_WORDS = {"ok": "ok", "warning": "look", "problem": "WRONG"}
+_WORDS: Mapping[str, tuple[str, Colour]] = {
+    "ok": ("ok", "good"),
+    "warning": ("look", "look"),
+    "problem": ("WRONG", "bad"),
+}
 
 
 def add(commands: Commands) -> None:
@@ -26,8 +32,10 @@ def doctor(options: argparse.Namespace) -> int:
         found = [dataclasses.asdict(finding) for finding in findings]
         print(json.dumps({"ok": well, "findings": found}, ensure_ascii=False))
         return 0 if well else 1
+    paint = painter()
     for finding in findings:
-        print(f"{_WORDS[finding.state]:<6} {finding.subject}: {finding.text}")
+        word, colour = _WORDS[finding.state]
+        print(f"{paint(word, colour)}{' ' * (6 - len(word))} {finding.subject}: {finding.text}")
         if finding.advice:
             print(f"       -> {finding.advice}")
     return 0 if well else 1

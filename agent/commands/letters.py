@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from agent.commands.asking import duration
 from agent.commands.options import Commands, add_command, ask, write
+from agent.commands.status_lines import duration
 from agent.control_commands import ALL
 
 

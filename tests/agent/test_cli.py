@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli import main
-from agent.commands.asking import duration
+from agent.commands.status_lines import duration
 from agent.identity_source import load_identity
 from agent.outbox import OutboxCounts
 from agent.status import Card, Part, Status
@@ -157,6 +158,68 @@ def test_status_for_a_person(run, folder):
     assert "scanner   counter: unplugged" in lines
     assert "display   screen: works" in lines
     assert "counted   scans 7" in lines
+
+
+def test_status_tells_what_waits_what_the_board_is_and_what_the_hub_did(run, folder):
+    board = {
+        "model": "Raspberry Pi 4 Model B",
+        "temperature_celsius": 61.5,
+        "throttling": {"now": ["under-voltage"], "since_boot": ["under-voltage"]},
+        "memory": {"total_bytes": 1 << 30, "available_bytes": 512 << 20},
+        "disk": {"total_bytes": 8 << 30, "free_bytes": 2 << 30},
+        "card": None,
+        "clock": "unconfirmed",
+    }
+    told = {
+        **STATUS,
+        "board": board,
+        "outbox": {**STATUS["outbox"], "oldest_seconds": 3700.0},
+        "configuration": {"trouble": "", "from_hub": {"volume": 70, "quiet": []}},
+        "report": {"trouble": "the hub does not let this device report its status"},
+    }
+    with agent(folder, {"ok": True, **told}):
+        lines = run("status")[1].splitlines()
+    assert "outbox    2 waiting (900 bytes), the oldest for 1 h 1 min, 1 dead letters" in lines
+    at = lines.index(
+        "board     Raspberry Pi 4 Model B, 61.5 °C, 512 MiB of memory free, 2048 MiB of disk free, clock unconfirmed"
+    )
+    assert lines[at + 1] == "          held back now: under-voltage"
+    assert "set by the hub: volume 70 %, quiet never" in lines
+    assert "          the hub does not let this device report its status" in lines
+
+
+def test_status_of_an_agent_of_another_version_is_no_traceback(run, folder):
+    with agent(folder, {"ok": True, "state": "ready"}):
+        code, out, err = run("status")
+    assert (code, out) == (1, "")
+    assert "systemctl restart thalovant-agent" in err
+
+
+def at_a_terminal(folder, command, **environ):
+    """What a person sees who runs the command at a terminal."""
+    near, far = os.openpty()
+    words = [sys.executable, "-m", "agent", command, "--config", str(folder / "agent.toml")]
+    told = {**os.environ, "TERM": "xterm", **environ}
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=far, stderr=far, env=told) as process:
+        os.close(far)
+        seen = b""
+        with contextlib.suppress(OSError):  # how the near end of a terminal says that the far one is closed
+            while data := os.read(near, 4096):
+                seen += data
+        process.wait(30)
+    os.close(near)
+    return seen.decode()
+
+
+@pytest.mark.parametrize(
+    ("command", "coloured"), [("status", "\033[1;31moffline\033[0m, "), ("doctor", "\033[32mok\033[0m     conf")]
+)
+def test_there_is_colour_at_a_terminal_and_nowhere_else(run, folder, command, coloured):
+    with agent(folder, {"ok": True, **STATUS}):
+        assert coloured in at_a_terminal(folder, command, NO_COLOR="")
+        for environ in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            assert "\033" not in at_a_terminal(folder, command, **environ)
+        assert "\033" not in run(command)[1]
 
 
 def test_status_for_a_program(run, folder):
