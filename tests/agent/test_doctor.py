@@ -10,10 +10,16 @@ from pathlib import Path
 import pytest
 
 from agent.commands import checking
+from agent.config import load
 from agent.doctor import examine
+from agent.doctor.inputs import check_scanners
+from agent.doctor.machine import check_power
+from agent.doctor.outputs import check_speech
 from agent.hub.client import ThalovantClient
 from agent.identity_source import load_identity
+from agent.stamps import SystemStamps
 from agent.state_folder import KEYS
+from agent.status import NOT_ALLOWED
 from tests.agent.stages import control_server
 from tests.peers.scanner import PtyScanner
 
@@ -29,6 +35,8 @@ STATUS = {
     "version": "1.2",
     "identity": {"site_id": "shop", "trouble": ""},
     "link": {"state": "up", "protocol": "wss", "advice": ""},
+    "configuration": {"trouble": "", "from_hub": {}},
+    "report": {"trouble": ""},
     "outbox": {"waiting": 0, "dead": 0, "trouble": ""},
     "inputs": [],
     "outputs": [],
@@ -147,6 +155,97 @@ def test_a_scanner_is_looked_for_and_the_ports_that_are_there_are_named(patient)
     assert (found.state, found.text) == ("ok", str(link))
 
 
+def test_a_port_that_no_scanner_is_configured_at_deserves_a_look(patient):
+    link = patient.folder / "scanner-1"
+    patient.configure(f'[[scanner]]\nname = "a"\nport = "{link}"\n')
+    config = load(patient.path)
+    with PtyScanner(link):
+        present = ["/dev/ttyAMA0", "/dev/serial/by-id/usb-Cash_1 (Cash Register)"]
+        found = [finding for finding in check_scanners(config, present) if finding.state == "warning"]
+    (port,) = found
+    assert port.text.startswith("/dev/serial/by-id/usb-Cash_1 (Cash Register) is plugged in, and no scanner")
+    assert "thalovant-agent learn scanner" in port.advice
+
+
+@pytest.fixture
+def board(tmp_path):
+    """A file system with what a Raspberry Pi says of itself."""
+
+    def write(path, text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("bits", "told", "advice"),
+    [
+        ("0", ("ok", "enough, since it was started"), ""),
+        ("50005", ("problem", "under-voltage, throttled now"), "supply"),
+        ("50000", ("warning", "under-voltage, throttled since it was started"), "supply"),
+        ("80008", ("problem", "soft temperature limit now"), "let it cool"),
+    ],
+)
+def test_a_weak_supply_and_heat_are_told_apart(patient, board, bits, told, advice):
+    root = board("sys/devices/platform/soc/soc:firmware/get_throttled", bits)
+    (found,) = check_power(load(patient.path), root)
+    assert (found.subject, found.state, found.text) == ("power", *told)
+    assert advice in found.advice
+
+
+def test_a_worn_card_and_little_memory_are_told(patient, board):
+    board("sys/block/mmcblk0/device/pre_eol_info", "0x03")
+    root = board("proc/meminfo", "MemTotal: 524288 kB\nMemAvailable: 40960 kB\n")
+    power, memory, card = check_power(load(patient.path), root)
+    assert power.state == "ok"
+    assert (memory.subject, memory.state) == ("memory", "warning")
+    assert memory.text == "40 MiB are free, and a first contact with the hub takes 96 MiB"
+    assert (card.subject, card.state) == ("card", "problem")
+    assert card.advice
+
+
+def test_the_clock_is_looked_at(patient):
+    found = patient.finding("clock")
+    assert found.state == ("ok" if SystemStamps()().sure else "warning")
+    assert (found.state == "ok") is not bool(found.advice)
+
+
+@pytest.fixture
+def unit(tmp_path, monkeypatch):
+    """A systemd with a unit that opens these classes of devices."""
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+
+    def opens(*classes, state="loaded"):
+        allowed = "".join(f"DeviceAllow={name} rw\n" for name in classes)
+        systemctl.write_text(f"#!/bin/sh\nprintf 'LoadState={state}\n{allowed}'\n")
+        systemctl.chmod(0o755)
+
+    return opens
+
+
+def test_a_sound_card_the_service_does_not_open_is_named_with_what_opens_it(patient, board, unit):
+    patient.configure('[speech]\nenabled = true\ncommand = "cat | aplay"\n')
+    player = board("bin/aplay", "#!/bin/sh\n") / "bin" / "aplay"
+    player.chmod(0o755)
+    config = load(patient.path)
+    root = board("proc/asound/cards", "--- no soundcards ---\n")
+    unit("char-gpiochip")
+    (found,) = check_speech(config, root)
+    assert (found.state, found.text) == ("problem", "the service does not let the agent use the sound card")
+    assert "optional/sound.conf -t /etc/systemd/system/thalovant-agent.service.d; " in found.advice
+    for state, classes in (("loaded", ["char-alsa"]), ("not-found", [])):
+        unit(*classes, state=state)
+        (found,) = check_speech(config, root)
+        assert (found.state, found.text) == ("problem", "there is no sound card")
+    board("proc/asound/cards", " 0 [Headphones]: bcm2835\n")
+    (found,) = check_speech(config, root)
+    assert (found.state, found.text) == ("ok", "cat | aplay")
+
+
 def test_displays_and_speech_are_looked_at(patient):
     patient.configure(
         '[[display]]\nname = "a"\ntarget = "-"\n[[display]]\nname = "b"\ntarget = "/dev/nowhere"\n'
@@ -199,6 +298,20 @@ def test_what_the_agent_knows_of_its_devices_and_letters_is_told(patient, answer
     answering["outbox"]["dead"] = 3
     assert patient.finding('scanner "till"').text == "the agent says: unplugged"
     assert patient.finding("outbox").advice == "thalovant-agent outbox"
+
+
+def test_a_hub_that_denies_the_status_is_told_with_the_command_that_allows_it(patient, answering):
+    answering["report"]["trouble"] = NOT_ALLOWED
+    found = patient.finding("report")
+    assert (found.state, found.text) == ("warning", "the hub does not let this device report its status")
+    assert found.advice == "on the hub run: hivemind-core allow-msg thalovant.client.status <client id>"
+
+
+def test_a_configuration_that_is_not_in_use_and_settings_of_the_hub_are_told(patient, answering):
+    answering["configuration"] = {"trouble": "agent.toml is not used: broken", "from_hub": {"volume": 70}}
+    told = [one for one in examine(patient.path) if one.subject == "configuration" and one.state == "problem"]
+    assert [one.text for one in told] == ["agent.toml is not used: broken"]
+    assert patient.finding("settings").text == "volume set by the hub, in the place of the configuration"
 
 
 def test_an_agent_of_another_version_is_no_traceback(patient, answering):
