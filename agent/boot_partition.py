@@ -16,7 +16,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent import provisioning, sealing
+from agent.hub.errors import ThalovantIdentityError
 from agent.hub.files import flush_directory, replace_file
+from agent.hub.identity import ThalovantIdentity
+from agent.identity_source import find_identity
 from agent.provisioning import Provisioned, ProvisioningError
 from agent.record import record
 
@@ -25,6 +28,8 @@ FOLDERS = (Path("/boot/firmware"), Path("/boot"))
 
 FILE = "thalovant-identity.json"
 REASON = "thalovant-identity.error.txt"
+_HALF_ERASED = "\0"
+"""What `provisioning.erase` writes, and no JSON has."""
 MARKER = "replace"
 """`"replace": true` in the file says that another identity, which works, may go."""
 
@@ -69,11 +74,23 @@ def take(
 
 
 def _take(source: Path, target: Path, *, state: Path, replace: bool, sealed: Path | None) -> Provisioned:
-    text, marked = _without_marker(provisioning.read_source(source))
+    text = provisioning.read_source(source)
+    if _HALF_ERASED in text and (present := _working(target, sealed)) is not None:
+        # The plug was pulled while it was overwritten, and that begins when its copy is on the disk.
+        done = Provisioned(identity=present, path=target, was_there=True)
+        return dataclasses.replace(done, trouble=provisioning.erase(source))
+    text, marked = _without_marker(text)
     done = provisioning.install(
         text, target, name=str(source), state=state, replace=replace or marked, sealed=sealed, seal=sealed is not None
     )
     return dataclasses.replace(done, trouble=provisioning.erase(source))
+
+
+def _working(target: Path, sealed: Path | None) -> ThalovantIdentity | None:
+    try:
+        return find_identity(target, environ={}, sealed=sealed)
+    except ThalovantIdentityError:
+        return None
 
 
 def _without_marker(text: str) -> tuple[str, bool]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +18,7 @@ from agent.boot_partition import FILE, REASON
 from agent.identity_source import load_identity
 from agent.provisioning import ProvisioningError
 
+ROOT = Path(__file__).parents[2]
 IDENTITY = {
     "access_key": "0123456789abcdef0123456789abcdef",
     "password": "correct horse battery staple",
@@ -68,24 +75,63 @@ def test_a_plug_pulled_before_the_removal_is_made_good_at_the_next_start(boot, t
     assert (one.done.was_there, one.reason, list(boot.iterdir())) == (True, "", [])
 
 
-@pytest.mark.parametrize("step", ["write_beside", "chown", "replace", "erase"])
-def test_at_every_step_the_identity_is_in_its_place_or_still_on_the_card(boot, take, tmp_path, monkeypatch, step):
-    class PulledError(BaseException):
-        pass
+TAKE = """
+import sys
+from pathlib import Path
+from agent import boot_partition
+boot, folder = map(Path, sys.argv[1:])
+boot_partition.take(folder / "etc" / "identity.json", state=folder, folders=[boot], sealed=None)
+"""
 
-    def pulled(*_, **__):
-        raise PulledError
 
-    drop(boot, IDENTITY)
-    owner = provisioning if step in {"write_beside", "erase"} else os
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, step, pulled)
-        with pytest.raises(PulledError):
-            take()
-    assert json.loads((boot / FILE).read_text()) == IDENTITY
-    take()
-    assert load_identity(tmp_path / "etc" / "identity.json").site_id == "kiosk-1"
-    assert list(boot.iterdir()) == []
+def killed_at(calls, number, boot, folder):
+    """Take the identity in by a process that is killed right before its `number`th of these calls; whether it was."""
+    kill = [
+        "strace",
+        "-qq",
+        "-o",
+        os.devnull,
+        "-e",
+        f"trace={calls}",
+        "-e",
+        f"inject={calls}:signal=KILL:when={number}",
+    ]
+    done = subprocess.run(
+        [*kill, sys.executable, "-c", TAKE, boot, folder], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.returncode != 0
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize(
+    ("calls", "at_least"),
+    # The place, its folder, the source and its folder are flushed; rename and unlink have several numbers.
+    [("fsync", 4), ("/^rename", 1), ("/^unlink", 1)],
+)
+def test_killed_at_any_step_the_identity_is_in_its_place_or_still_on_the_card(boot, tmp_path, calls, at_least):
+    folder = tmp_path / "device"
+    for number in itertools.count(1):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        drop(boot, IDENTITY)
+        if not killed_at(calls, number, boot, folder):
+            break
+        place = folder / "etc" / "identity.json"
+        on_card = (boot / FILE).exists() and (boot / FILE).read_text() == json.dumps(IDENTITY)
+        assert on_card or load_identity(place).site_id == "kiosk-1"
+        boot_partition.take(place, state=folder, folders=[boot], sealed=None)  # the next start
+        assert load_identity(place).site_id == "kiosk-1"
+        assert list(boot.iterdir()) == []
+    assert number > at_least
+
+
+@pytest.mark.parametrize("left", ["\0" * 300, json.dumps(IDENTITY)[:100] + "\0" * 200])
+def test_one_that_was_half_erased_is_a_wrong_file_where_there_is_no_identity(boot, take, left):
+    (boot / FILE).write_text(left)
+    (one,) = take()
+    assert "is not valid JSON" in one.reason
+    assert (boot / FILE).read_text() == left
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"access_key": "only"}', "\xff"])
