@@ -19,6 +19,8 @@ from tests.peers.hub import Hub
 from tests.peers.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+SCORE = 1.3
+"""Of `systemd-analyze security`: how much the unit may leave open."""
 SCANNER = "/dev/counter"
 _FAR_END = "/dev/counter-gun"
 CONFIG = f"""

@@ -1,4 +1,7 @@
-"""The Debian trees the appliance tests boot: made once by mmdebstrap, kept, and never written to again."""
+"""The Debian trees the appliance tests boot: made once by mmdebstrap, kept, and never written to again.
+
+`python -m tests.appliance.rootfs` makes them, for the tests that only run where they are.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 SUITES = {"bookworm": 252, "trixie": 257}
@@ -48,12 +53,17 @@ def tree(suite: str) -> Path:
     place = FOLDER / f"rootfs-{suite}"
     with (FOLDER / f"{suite}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at a time would build it into each other
-        mark = place / _MARK
-        if not mark.exists() or mark.read_text() != _VERSION:
+        if not is_there(suite):
             shutil.rmtree(place, ignore_errors=True)
             _build(suite, place)
-            mark.write_text(_VERSION)
+            (place / _MARK).write_text(_VERSION)
     return place
+
+
+def is_there(suite: str) -> bool:
+    """Whether the tree of one suite was made, as this version makes it."""
+    mark = FOLDER / f"rootfs-{suite}" / _MARK
+    return mark.exists() and mark.read_text() == _VERSION
 
 
 def _build(suite: str, place: Path) -> None:
@@ -74,3 +84,23 @@ def _build(suite: str, place: Path) -> None:
     for unit in (*_NOT_WANTED, "console-getty.service", "systemd-firstboot.service", "getty@tty1.service"):
         (place / "etc/systemd/system" / unit).symlink_to("/dev/null")
     (place / "var/log/journal").mkdir(parents=True, exist_ok=True)
+
+
+def main() -> int:
+    """Make every tree; the exit code."""
+    if reason := missing():
+        print(reason, file=sys.stderr)
+        return 1
+    for suite in SUITES:
+        began = time.monotonic()
+        try:
+            place = tree(suite)
+        except CannotBuildError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{place} after {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

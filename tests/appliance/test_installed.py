@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.appliance import probes
-from tests.appliance.conftest import ROOT, another_version
+from tests.appliance.conftest import ROOT, SCORE, another_version
 from tests.peers.hub import utterance
 from tests.peers.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SCORE = 1.3
 _UNIT = ROOT / "systemd" / "thalovant-agent.service"
 
 
