@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 _CLONE_NEWNET = 0x40000000
+_ABSOLUTE_CANCELLED_ON_SET = 3  # TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET
 
 
 def _write(path: str) -> Callable[[], object]:
@@ -60,6 +61,15 @@ def _real_time() -> None:
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
 
+def _hear_of_a_set_clock() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    timer = libc.timerfd_create(time.CLOCK_REALTIME, os.O_CLOEXEC)
+    moment = (ctypes.c_long * 4)(0, 0, 1 << 32, 0)
+    if timer < 0 or libc.timerfd_settime(timer, _ABSOLUTE_CANCELLED_ON_SET, ctypes.byref(moment), None) != 0:
+        raise OSError(ctypes.get_errno(), "timerfd")
+    os.close(timer)
+
+
 def _listen_locally() -> None:
     with socket.socket(socket.AF_INET) as server:
         server.bind(("127.0.0.1", 0))
@@ -96,6 +106,7 @@ ALLOWED: dict[str, Callable[[], object]] = {
     "read its configuration": _read("/etc/thalovant-agent/agent.toml"),
     "use the scanner": lambda: os.close(os.open("/dev/counter", os.O_RDWR | os.O_NOCTTY)),
     "use the network": _listen_locally,
+    "hear of a set clock": _hear_of_a_set_clock,
     "run a command": lambda: subprocess.run(["/bin/sh", "-c", "cat </dev/null"], check=True),
     "read the board's revision": _read("/proc/cpuinfo"),
 }

@@ -168,7 +168,10 @@ def test_a_version_that_does_not_start_is_not_kept(appliance, newer):
     assert (version(appliance), appliance.status()["version"]) == (was, was)
 
 
-def test_the_sandbox_allows_what_is_needed_and_denies_the_rest(appliance):
+@pytest.mark.parametrize(
+    ("drop_ins", "opened"), [((), set()), (("netlink", "sound", "i2c", "keyboard-scanner"), {"talk netlink"})]
+)
+def test_the_sandbox_allows_what_is_needed_and_denies_the_rest(appliance, drop_ins, opened):
     appliance.sh("systemctl stop thalovant-agent", check=True)  # it holds the scanner
     appliance.reader_killed()
     unit = re.sub(r"(?m)^ExecStart=.*$", "ExecStart=/usr/bin/python3 /srv/probes.py", _UNIT.read_text())
@@ -178,18 +181,22 @@ def test_the_sandbox_allows_what_is_needed_and_denies_the_rest(appliance):
         "/run/systemd/system/probes.service",
         unit.replace("[Service]", "[Service]\nType=oneshot\nDeviceAllow=char-pts rw"),
     )
+    optional = "/opt/thalovant-agent/share/thalovant-agent/systemd/optional"
+    for name in drop_ins:
+        folder = "/run/systemd/system/probes.service.d"
+        appliance.sh(f"install -D -m 644 {optional}/{name}.conf -t {folder}", check=True)
     try:
         appliance.sh("systemctl daemon-reload; systemctl start probes", check=True)
-        (found,) = [
+        found = [
             json.loads(line)
             for line in appliance.sh("journalctl -u probes -o cat --no-pager").out.splitlines()
             if line.startswith('{"denied"')
-        ]
+        ][-1]
     finally:
-        appliance.sh("rm /run/systemd/system/probes.service; systemctl daemon-reload")
+        appliance.sh("rm -r /run/systemd/system/probes.service*; systemctl daemon-reload")
         appliance.reader_killed()
         appliance.sh("systemctl start thalovant-agent", check=True)
-    assert [name for name, error in found["denied"].items() if not error] == []
+    assert {name for name, error in found["denied"].items() if not error} == opened
     assert {name: error for name, error in found["allowed"].items() if error} == {}
     assert (len(found["denied"]), len(found["allowed"])) == (len(probes.DENIED), len(probes.ALLOWED))
 
