@@ -44,4 +44,4 @@ def i2c_error(error: OSError, bus: int, address: int) -> DeviceError:
 
 def missing_library(name: str, extra: str) -> DeviceError:
     """A library that was not installed with the agent."""
-    return DeviceError(f"{name} is not installed; install it with: pip install 'thalovant-agent[{extra}]'")
+    return DeviceError(f"{name} is not installed; install the agent with it: sudo scripts/install --with {extra}")

@@ -129,7 +129,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(reason)
     kept = rootfs.FOLDER / "wheels"
     folder = tmp_path_factory.mktemp("wheels")
-    if not list(kept.glob("hatchling-*.whl")):
+    if not all(list(kept.glob(f"{name}-*.whl")) for name in ("hatchling", "[Rr][Pp][Ll][Cc][Dd]")):
         done = subprocess.run(
             [sys.executable, ROOT / "scripts" / "build-deb", "--only-wheels", kept],
             capture_output=True,

@@ -138,6 +138,21 @@ def test_installing_again_changes_nothing(appliance):
     appliance.wait_up()
 
 
+def test_what_some_devices_need_comes_along_with_every_version_to_come(appliance, newer):
+    def has_lcd():
+        return appliance.sh("/opt/thalovant-agent/current/bin/python -c 'import RPLCD, smbus2'").code == 0
+
+    install = "/srv/scripts/install --wheels /srv/wheels"
+    assert not has_lcd()
+    appliance.sh(f"{install} --with lcd", check=True)
+    assert has_lcd()
+    appliance.sh(f"{install} {bring(appliance, newer['0.2.0'])}", check=True)
+    assert (version(appliance), has_lcd()) == ("0.2.0", True)
+    appliance.sh(f"{install} --with none", check=True)
+    assert not has_lcd()
+    appliance.wait_up()
+
+
 def test_upgrade_and_rollback_keep_the_scans_that_wait(appliance, newer, suite):
     was = version(appliance)
     appliance.hub.broker.stop()
