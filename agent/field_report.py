@@ -42,6 +42,7 @@ COMMANDS: dict[str, Sequence[str]] = {
         "journalctl",
         f"--unit={_UNIT}",
         "--unit=thalovant-provision",
+        "--unit=thalovant-identity",
         "--no-pager",
         "-n",
         "20000",
