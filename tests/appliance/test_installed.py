@@ -216,6 +216,26 @@ def test_the_sandbox_allows_what_is_needed_and_denies_the_rest(appliance, drop_i
     assert (len(found["denied"]), len(found["allowed"])) == (len(probes.DENIED), len(probes.ALLOWED))
 
 
+def test_the_doctor_sees_what_the_unit_shuts_and_says_what_opens_it(appliance):
+    whole = appliance.sh("cat /etc/thalovant-agent/agent.toml", check=True).out
+
+    def speech():
+        return {one["subject"]: one for one in appliance.command("doctor")["findings"]}["speech"]
+
+    appliance.put("/etc/thalovant-agent/agent.toml", whole + '[speech]\nenabled = true\ncommand = "cat >/dev/null"\n')
+    try:
+        found = speech()
+        assert found["text"] == "the service does not let the agent use the sound card"
+        appliance.sh(f'sudo() {{ "$@"; }}; {found["advice"]}', check=True)
+        assert speech()["state"] == "ok"
+        assert "char-alsa" in appliance.show("DeviceAllow")
+    finally:
+        appliance.sh("rm -f /etc/systemd/system/thalovant-agent.service.d/sound.conf")
+        appliance.put("/etc/thalovant-agent/agent.toml", whole)
+        appliance.sh("systemctl daemon-reload; systemctl restart thalovant-agent", check=True)
+    appliance.wait_up()
+
+
 def test_systemd_has_nothing_to_say_against_the_units(appliance):
     # The kiosk's units come along switched off, and want a browser that is not there.
     units = " ".join(f"/etc/systemd/system/thalovant-{name}.service" for name in ("agent", "provision", "identity"))
