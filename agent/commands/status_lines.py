@@ -74,9 +74,7 @@ def _board(board: Mapping[str, Any] | None, paint: Paint) -> Iterator[str]:
         yield f"          held back since it was started: {', '.join(held['since_boot'])}"
 
 
-def _parts(
-    parts: Sequence[Mapping[str, str]], refused: Sequence[Mapping[str, Any]], paint: Paint
-) -> Iterator[str]:
+def _parts(parts: Sequence[Mapping[str, str]], refused: Sequence[Mapping[str, Any]], paint: Paint) -> Iterator[str]:
     for part in parts:
         yield f"{part['kind']:<8}  {part['name']}: {paint(part['trouble'], 'bad') or 'works'}"
         if part["kind"] == "scanner":
