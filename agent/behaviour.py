@@ -188,7 +188,7 @@ class Behaviour:
 
     def _keep(self, parcel: Parcel, now: float) -> list[Effect]:
         """Store first; only what stands behind the store's effect tells anybody."""
-        linked = self._session is not None
+        linked = self._session is not None and self.delivery.unheard is None
         parcel = self._visits.take(parcel, now)
         self.delivery.stored(parcel, now)
         self._panel.kept(parcel, now, linked=linked)
@@ -366,6 +366,7 @@ class Behaviour:
             effects += [*self._ended(ending, now), *self._wishes.ended(ending, now)]
         self.delivery.endings.clear()
         self._panel.hub_trouble(self.delivery.hub_trouble)
+        self._panel.unheard(self.delivery.unheard)
         return effects + self._panel.changes(now)
 
     def _ended(self, ending: Ending, now: float) -> list[Effect]:

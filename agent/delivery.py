@@ -49,6 +49,9 @@ class DeliveryTerms:
     """On a link that lived: sent this long ago and unanswered is unknown."""
     suspicious_seconds: float = 3.0
     """Silence about a parcel after which the link is probed."""
+    unheard_seconds: float = 4.5
+    """Silence about a parcel, and about the probe behind it, after which the person is told: within 5 s of the scan.
+    A hub that is well answers a probe in milliseconds, so what is told of is one that is gone or in great distress."""
     empty_seconds: float = 5.0
     """After "no skill took it": how long a fallback's answer may still come (wire reference, messages.md section 6)."""
     passing_seconds: float = 10.0
@@ -89,6 +92,7 @@ class Delivery:
         self._doubt_ends: float | None = None
         self._alone: set[str] = set()
         self._paused_until = 0.0
+        self._sign = float("-inf")  # when the hub last said anything
         self._offered = False
         self._offer_ends: float | None = None
         self.hub_trouble = ""
@@ -117,6 +121,13 @@ class Delivery:
             parcel = self._ended[name].parcel
         return parcel is None or age(parcel.made, stamp) < seconds
 
+    @property
+    def unheard(self) -> frozenset[str] | None:
+        """While the hub answers neither parcels nor probes: the parcels with it that are kept and go again. Else None;
+        the link may take 15 s more to give it up."""
+        silent = [flight.parcel for flight in self._flights.values() if flight.unheard]
+        return frozenset(parcel.request_id for parcel in silent if parcel.replay) if silent else None
+
     def deadline(self, now: float) -> float | None:
         """The moment at which `tick` or `pump` has something to do, or None. `now` in the same clock as ever."""
         terms = self._terms
@@ -126,6 +137,8 @@ class Delivery:
                 moments.append(flight.sent + terms.answer_seconds)
             if not flight.probed:
                 moments.append(flight.sent + terms.suspicious_seconds)
+            if not (flight.proved or flight.answered or flight.unheard):
+                moments.append(max(flight.sent, self._sign) + terms.unheard_seconds)
             if flight.unmatched_at is not None:
                 moments.append(flight.unmatched_at + terms.empty_seconds)
         if self._paused_until > now:
@@ -199,9 +212,13 @@ class Delivery:
         for flight in self._flights.values():
             flight.proved = flight.proved or flight.sent <= asked
             flight.probed = flight.proved
+            flight.unheard = flight.unheard and not flight.proved
 
     def hub_said(self, event: ThalovantEvent, now: float) -> list[Effect]:
-        """Settle what the event answers. Events about other things are no concern of delivery."""
+        """Settle what the event answers. Events about other things show no more than that the hub is there."""
+        self._sign = now
+        for each in self._flights.values():
+            each.unheard = False
         if event.name == EVENT_POLICY_DENIED:
             return self._denied(event, now)
         request_id, meaning = event.request_id, flights.heard(event)
@@ -233,6 +250,8 @@ class Delivery:
             elif silent >= self._terms.suspicious_seconds and not flight.probed:
                 flight.probed = True
                 effects.append(ProbeSoon())
+            elif now - max(flight.sent, self._sign) >= self._terms.unheard_seconds:
+                flight.unheard = not (flight.proved or flight.answered)
         if self._doubt_ends is not None and (now >= self._doubt_ends or not self._deniable()):
             self._doubt_ends = None
             for name in reversed(self._deniable()):

@@ -32,6 +32,8 @@ class Flight:
     probed: bool = False
     proved: bool = False
     """The hub answered a probe that was sent after the parcel: it had it."""
+    unheard: bool = False
+    """Neither the parcel nor the probe behind it was answered for so long that the person is told."""
 
     @property
     def answered(self) -> bool:

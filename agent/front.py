@@ -30,6 +30,7 @@ _ENDED: dict[Outcome, InputState] = {
     Outcome.EXPIRED: "expired",
     Outcome.UNKNOWN: "unknown",
 }
+_SILENT = LinkLine(state="down", cause=Cause.HUB_SILENT.value)
 _SAID: frozenset[Outcome] = frozenset({Outcome.REFUSED})
 """The reasons that are the hub's own words; of the others the page has better ones."""
 
@@ -45,6 +46,7 @@ class Front:
         self._own = False
         self._refusals = 0
         self._link = LinkLine()
+        self._unheard: frozenset[str] | None = None
 
     # -- the inputs and what becomes of them
 
@@ -114,14 +116,19 @@ class Front:
         """There is a link."""
         self._link = LinkLine(state="up")
 
+    def unheard(self, kept: frozenset[str] | None) -> None:
+        """As for the panel: the hub is silent though there is a link, and these inputs are kept."""
+        self._unheard = kept
+
     # -- telling
 
     def state(self, troubles: Sequence[Trouble], *, quiet: bool) -> PageState:
         """The page as it is now. `quiet`: a link that is gone may be back in a moment, so nothing is said of it."""
-        link = LinkLine(state="up") if quiet else self._link
-        return PageState(
-            answer=self._answer, current=self._current, inputs=self._inputs, link=link, troubles=tuple(troubles)
-        )
+        link, seen = LinkLine(state="up") if quiet else self._link, self._inputs
+        if self._unheard is not None:
+            link, kept = _SILENT, self._unheard
+            seen = tuple(replace(one, state="kept") if one.id in kept and one.state == "sent" else one for one in seen)
+        return PageState(answer=self._answer, current=self._current, inputs=seen, link=link, troubles=tuple(troubles))
 
     def _begin(self, one: Input) -> None:
         self._current = one.id

@@ -60,6 +60,7 @@ class Panel:
         self._link_trouble = self._words.say(Word.CONNECTING)
         self._needs_person = False
         self._hub_trouble = ""
+        self._unheard: frozenset[str] | None = None
         self._quiet_until: float | None = None
         self._identity_trouble = ""
         self._store_trouble = ""
@@ -138,7 +139,7 @@ class Panel:
 
     def link_trouble(self, cause: Cause, now: float) -> None:
         """There is no link, and this is why."""
-        if not self._link_trouble:
+        if not self._link_trouble and self._unheard is None:  # which has been told already
             self._quiet_until = now + _GRACE_SECONDS
         self.front.link_lost(cause)
         self._link_trouble = self._words.say(Word.NO_LINK, reason=self._words.cause(cause))
@@ -155,6 +156,12 @@ class Panel:
         """Why the hub takes nothing though it is there; "" while it does."""
         self._hub_trouble = self._words.say(Word.HUB_WAITS, reason=reason) if reason else ""
 
+    def unheard(self, kept: frozenset[str] | None) -> None:
+        """The hub has been silent for too long, though the link has not been given up: `kept` are the inputs that go
+        again. None while all is well."""
+        self._unheard = kept
+        self.front.unheard(kept)
+
     # -- telling
 
     def changes(self, now: float) -> list[Effect]:
@@ -163,12 +170,17 @@ class Panel:
             self._quiet_until = None
         effects: list[Effect] = []
         link_trouble = self._link_trouble if self._quiet_until is None else ""
+        seen = self._screen
+        if self._unheard is not None:
+            link_trouble = self._words.say(Word.NO_LINK, reason=self._words.cause(Cause.HUB_SILENT))
+            if self._last_input in self._unheard:
+                seen = replace(seen, status=self._words.say(Word.KEPT))
         attention = self._identity_trouble or self._store_trouble or self._needs_person
         resting = "attention" if attention else "offline" if link_trouble else ""
         if resting != self._resting:
             self._resting = resting
             effects.append(Rest(resting))
-        screen = replace(self._screen, trouble=self._worst(link_trouble))
+        screen = replace(seen, trouble=self._worst(link_trouble))
         if screen != self._shown:
             self._shown = screen
             effects.append(Show(screen))

@@ -292,6 +292,32 @@ def test_a_link_that_stays_away_is_shown_with_its_cause(device):
     assert of(Rest, device.up()) == [Rest("")]
 
 
+def test_a_hub_that_falls_silent_is_told_of_within_five_seconds_of_the_scan_and_not_unsaid_when_the_link_goes(device):
+    device.up()
+    device.scan("INV-1")
+    assert "INV-1: sent, waiting for the answer" in device.screen
+    device.at(103.0)
+    orders = device.at(104.6)
+    assert of(Rest, orders) == [Rest("offline")]
+    assert f"INV-1: kept, will be sent / No connection: {Cause.HUB_SILENT.sentence}" in device.screen
+    orders = device.scan("INV-2")
+    assert "INV-2: kept, will be sent" in device.screen
+    assert of(Hurry, orders), "somebody stands there when the link is given up"
+    assert of(Rest, device.feed(LinkDown(1, Cause.HUB_SILENT))) == []
+    assert f"No connection: {Cause.HUB_SILENT.sentence}" in device.screen
+
+
+def test_a_hub_that_was_only_slow_is_believed_again(device):
+    device.up()
+    device.scan("INV-1")
+    device.at(103.0)
+    device.at(104.6)
+    orders = device.feed(LinkProved(104.5))
+    assert of(Rest, orders) == [Rest("")]
+    assert "INV-1: sent, waiting for the answer" in device.screen
+    assert "No connection" not in device.screen
+
+
 def test_the_device_speaks_the_installers_language():
     device = Device("de-de")
     device.feed(LinkTrouble(Cause.DNS))

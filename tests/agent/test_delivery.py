@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,9 @@ class Line:
             *self.delivery.hub_said(ThalovantEvent(name=name, data=data, context=context), self.now),
             *self.go(),
         ]
+
+    def unheard(self) -> Any:
+        return self.delivery.unheard
 
     def handled(self, request_id):
         return self.says("ovos.utterance.handled", request_id)
@@ -167,6 +171,38 @@ def test_nothing_is_given_up_while_it_is_open_whether_the_link_lives():
     assert line.delivery.deadline(line.now) is None
     line.down()
     assert sent(line.up(2)) == ["a"]
+
+
+def test_a_hub_that_answers_neither_a_parcel_nor_the_probe_behind_it_is_told_of_until_it_does():
+    line = Line(in_flight=2)
+    line.store(parcel("a"), press("b"))
+    line.up()
+    line.go(4.4)
+    assert line.unheard() is None
+    assert line.delivery.deadline(line.now) == pytest.approx(104.5)
+    line.go(0.1)
+    assert line.unheard() == {"a"}, "the press is not sent again"
+    assert line.delivery.deadline(line.now) is None, "nothing more comes of waiting"
+    line.delivery.proved(line.now)
+    assert line.unheard() is None
+
+
+@pytest.mark.parametrize("ends", ["the hub speaks to another", "the link ends"])
+def test_what_was_not_heard_is_over_with_any_word_of_the_hub_and_with_the_link(ends):
+    line = Line(in_flight=2)
+    line.store(parcel("a"), parcel("b"))
+    line.up()
+    line.go(4.5)
+    line.go(0.1)
+    assert line.unheard() == {"a", "b"}
+    if ends == "the link ends":
+        line.down()
+        assert line.unheard() is None
+    else:
+        line.handled("a")
+        assert line.unheard() is None
+        line.go(4.4)
+        assert line.unheard() is None, "it was there a moment ago"
 
 
 def test_a_probe_that_left_before_a_parcel_says_nothing_of_it():

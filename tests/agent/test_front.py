@@ -7,7 +7,7 @@ import pytest
 from agent.behaviour import Behaviour
 from agent.config import ButtonConfig, Config, ScannerConfig
 from agent.effects import Answer, ShowPage, Store
-from agent.events import IdentityMissing, Requested, Stopping, StoreFailed, Tick
+from agent.events import Fetched, IdentityMissing, Requested, Stopping, StoreFailed, Tick
 from agent.hub.events import ThalovantEvent
 from agent.hub.link_events import HubSaid, LinkDown, LinkUp
 from agent.hub.protocol.causes import Cause
@@ -71,6 +71,19 @@ def test_inputs_stand_newest_first_with_what_became_of_each(device):
     assert device.states() == [("", "again"), ("B", "sent"), ("A", "kept")]
     assert device.page.inputs[0].reason == "Code cut short: scan again"
     assert device.page.current == device.page.inputs[0].id
+
+
+def test_a_hub_that_falls_silent_is_told_of_and_the_scan_is_seen_to_be_kept(device):
+    device.feed(LinkUp(1, "mqtt"))
+    row = device.scan("A")
+    device.feed(Fetched((replace(device.parcels[-1], sequence=1),), last=True))
+    for device.now in (103.0, 104.6):
+        device.feed(Tick())
+    assert (device.page.link.state, device.page.link.cause) == ("down", "hub_silent")
+    assert device.states() == [("A", "kept")]
+    device.says(row, name="ovos.utterance.handled")
+    assert device.page.link.state == "up"
+    assert device.states() == [("A", "done")]
 
 
 def test_the_page_has_room_for_six_inputs(device):

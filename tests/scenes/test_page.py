@@ -99,3 +99,17 @@ def test_a_hub_that_is_killed_is_told_with_its_cause_within_five_seconds_and_sca
     hub.core.start()
     kiosk.wait_answered("KEPT-1", timeout=40)
     shows(screen, "Connected")
+
+
+def test_a_hub_that_dies_behind_its_broker_is_told_of_within_five_seconds_of_a_scan(
+    hub: Hub, kiosk: Kiosk, screen: Browser
+):
+    """The broker takes everything, and no word comes of the hub's death: only its silence tells."""
+    hub.core.kill()
+    kiosk.scan("KEPT-2")
+    shows(screen, "No connection", timeout=7.0)  # 4.5 s, and what a machine that does much besides takes
+    assert "the hub does not answer" in screen.evaluate("document.getElementById('trouble').innerText")
+    shows(screen, "It will be sent as soon as the connection is back.")
+    hub.core.start()
+    kiosk.wait_answered("KEPT-2", timeout=60)
+    shows(screen, "Connected")
