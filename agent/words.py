@@ -135,12 +135,18 @@ LANGUAGES = tuple(_LANGUAGES)
 """The languages it speaks, by the first part of their tag."""
 
 
+def spoken(language: str) -> str:
+    """The one of `LANGUAGES` for a BCP 47 tag, whose first part decides; English where there is none."""
+    first = language.replace("_", "-").split("-")[0].lower()
+    return first if first in _LANGUAGES else "en"
+
+
 class Words:
     """The device's sentences in one language."""
 
     def __init__(self, language: str) -> None:
-        """`language` is a BCP 47 tag such as "de-de"; its first part decides."""
-        self._language = _LANGUAGES.get(language.replace("_", "-").split("-")[0].lower(), _LANGUAGES["en"])
+        """`language` is a BCP 47 tag such as "de-de"."""
+        self._language = _LANGUAGES[spoken(language)]
 
     def say(self, word: Word, **values: object) -> str:
         """The sentence, with its places filled."""

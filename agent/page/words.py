@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from agent.hub.protocol.causes import Cause
 from agent.words import Words as DeviceWords
+from agent.words import spoken
 
 Words = Mapping[str, str]
 
@@ -139,15 +140,11 @@ _LANGUAGES: Mapping[str, Words] = {"en": _ENGLISH, "de": _GERMAN}
 
 
 def page_words(language: str) -> dict[str, str]:
-    """All the page says in a language, a BCP 47 tag whose first part decides; English where there are none."""
-    return dict(_LANGUAGES.get(_first(language), _ENGLISH))
+    """All the page says in a language, given as a BCP 47 tag; English where it has no words for it."""
+    return dict(_LANGUAGES.get(spoken(language), _ENGLISH))
 
 
 def page_causes(language: str) -> dict[str, str]:
     """Why there is no link, by the cause's value."""
     words = DeviceWords(language)
     return {cause.value: words.cause(cause) for cause in Cause}
-
-
-def _first(language: str) -> str:
-    return language.replace("_", "-").split("-")[0].lower()

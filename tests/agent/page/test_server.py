@@ -33,7 +33,7 @@ def press(served, *, tap: str = TAP, payload: str = "/yes", **headers: str):
 
 def test_the_page_its_style_and_its_script_come_with_a_policy_that_names_nobody_else(serve):
     served = serve()
-    for path in ("/", "/page.css", "/page.js", "/brand.css"):
+    for path in ("/", "/page.css", "/page.js", "/answer.js", "/brand.css"):
         answered = served.ask("GET", path)
         assert answered.status == 200
         policy = answered.headers["Content-Security-Policy"]
@@ -48,7 +48,7 @@ def test_the_page_its_style_and_its_script_come_with_a_policy_that_names_nobody_
 
 def test_the_page_needs_nothing_from_elsewhere(serve):
     served = serve()
-    for path in ("/", "/page.css", "/page.js", "/brand.css"):
+    for path in ("/", "/page.css", "/page.js", "/answer.js", "/brand.css"):
         body = served.ask("GET", path).body.decode()
         assert re.findall(r"https?://[^\s\"')]+", body) in ([], ["http://www.w3.org/2000/svg"] * 2)
 
