@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.benches import output
+from scripts.benches import wear
 from scripts.benches.bed import READY, UP, Bed, Device
 from scripts.benches.process import usage
 
@@ -68,17 +68,17 @@ def test_an_idle_device_sleeps(bed):
 
 
 def test_a_scan_costs_the_card_no_more_than_it_may(bed):
-    assert output.written_per_scan(bed.device("wss"), 20) / 1024 <= LIMITS["scan"]["kib_written"]
+    assert wear.written_per_scan(bed.device("wss"), 20) / 1024 <= LIMITS["scan"]["kib_written"]
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_a_scan_is_flushed_no_more_often_than_it_must(bed):
-    flushes = output.flushes_per_scan(bed.device("wss"), 15)
+    flushes = wear.flushes_per_scan(bed.device("wss"), 15)
     assert flushes is not None
     assert 1.0 <= flushes <= LIMITS["scan"]["flushes"]
 
 
 def test_a_long_run_leaves_nothing_behind_in_memory(tmp_path):
     limits = LIMITS["long_run"]
-    grown = output.grown(tmp_path / "long", scans=limits["scans"], reconnects=limits["reconnects"])
+    grown = wear.grown(tmp_path / "long", scans=limits["scans"], reconnects=limits["reconnects"])
     assert grown <= limits["growth_mib"]

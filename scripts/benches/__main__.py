@@ -22,9 +22,10 @@ SHEETS = {
     "latency": "from the scan to the signal, to the hub and to the answer",
     "throughput": "scans stored, and stored scans drained, a second",
     "idle": "processor, wakeups and bytes while nothing happens",
-    "output": "flushes and bytes for each scan; growth over a long run",
+    "wear": "flushes and bytes for each scan; growth over a long run",
+    "output": "from the hub's words to the first pixel and the first sound",
 }
-OTHERS = ("link", "crash", "power_cut")
+OTHERS = ("link", "page", "crash", "power_cut")
 """Programs of their own, each with a `main(argv)`."""
 
 

@@ -28,7 +28,7 @@ def write(run: Callable[..., Sheet], *, idle_seconds: float, as_json: bool, meas
     A benchmark whose `--json` lies in the folder `measured`, as NAME.json, is taken from there.
     """
     sheets = []
-    for name in ("memory", "start", "latency", "throughput", "output", "idle"):
+    for name in ("memory", "start", "latency", "throughput", "wear", "output", "idle"):
         before = measured / f"{name}.json" if measured is not None else None
         if before is not None and before.exists():
             sheets.append(Sheet.from_dict(json.loads(before.read_text())))
