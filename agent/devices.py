@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from gpiozero import Factory
 
     from agent.recorded_inputs import RecordedInputs
-    from agent.speech_output import SpeechOutput
+    from agent.speech_output import SpeechOutput, Voice
     from hardware.recording import Record
-    from hardware.speech import SpeechCommand
 
 HardwareFact = CodeScanned | ScanRefused | ButtonPressed | DeviceFound | DeviceLost
 Emit = Callable[[HardwareFact], object]
@@ -78,7 +77,7 @@ class Devices:
         self._screen = Screen()
         self._speech_config = config.speech
         self._speech: SpeechOutput | None = None
-        self._voice: SpeechCommand | None = None
+        self._voice: Voice | None = None
         if config.speech.enabled:
             self._speech, self._voice = _speech(config.speech, emit, lambda: self._is_quiet(self._speech_quiet))
 
@@ -156,8 +155,7 @@ class Devices:
             raise DeviceError("this device does not speak; set speech.enabled = true in its configuration")
         if not self._speech_config.has_volume:
             raise DeviceError("the speech command of this device has no {volume}")
-        volume = self._speech_config.volume if percent is None else percent
-        self._voice.change(self._speech_config.command_line_at(volume))
+        self._voice.change(self._speech_config.command_at(percent))
 
     def drive(self, pin: int, level: str) -> None:
         """Put a button's mock pin to "low" or "high". Any thread. Raises DeviceError where the pins are real."""
@@ -184,17 +182,26 @@ class Devices:
         self._workers.start(name, work, limit_seconds=limit_seconds)
 
 
-def _speech(config: SpeechConfig, emit: Emit, is_quiet: Callable[[], bool]) -> tuple[SpeechOutput, SpeechCommand]:
+def _speech(config: SpeechConfig, emit: Emit, is_quiet: Callable[[], bool]) -> tuple[SpeechOutput, Voice]:
     # Most devices have no loudspeaker.
     from agent.speech_output import SpeechOutput
     from hardware.sounds import SoundCommand
-    from hardware.speech import SpeechCommand
 
-    voice = SpeechCommand(config.command_line, voices=config.voices, timeout_seconds=config.timeout_seconds)
+    player = SoundCommand(config.player, timeout_seconds=config.timeout_seconds)
+    voice: Voice
+    if config.kept:
+        from hardware.kept_speech import KeptSpeech
+
+        voice = KeptSpeech(config.command_at(), player, voices=config.voices, timeout_seconds=config.timeout_seconds)
+    else:
+        from hardware.speech import SpeechCommand
+
+        voice = SpeechCommand(config.command_at(), voices=config.voices, timeout_seconds=config.timeout_seconds)
+
     output = SpeechOutput(
         voice,
         emit,
-        player=SoundCommand(config.player, timeout_seconds=config.timeout_seconds),
+        player=player,
         newest=config.when == "newest",
         lead_silence_ms=config.lead_silence_ms,
         is_quiet=is_quiet,

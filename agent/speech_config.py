@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from agent.quiet_hours import Span
 from agent.record import field, record
 from agent.settings import Filled, Range
-from hardware.voices import OWN, PROFILES, Profile
+from hardware.voices import LOAD_SECONDS, OWN, PROFILES, Profile
 
 LOUDEST = 200.0
 """Percent of the usual: espeak-ng goes no further."""
@@ -29,7 +29,8 @@ class SpeechConfig:
     enabled: bool = False
     """Whether anything is said or played at all."""
     profile: Literal["espeak-ng", "piper"] = "espeak-ng"
-    """The program that speaks. Piper's voices are files: `voices = { en = "/var/lib/piper/en.onnx" }`."""
+    """The program that speaks. Piper is kept running, with the voice used last in 170 MB of memory, so the unit's
+    `MemoryMax=` must be raised for it. Its voices are files: `voices = { en = "/var/lib/piper/en.onnx" }`."""
     command: str = ""
     """Run for each text, which it reads on standard input, in the place of the profile and the player."""
     player: Annotated[str, Filled("a command")] = "aplay -q"
@@ -52,22 +53,35 @@ class SpeechConfig:
     """Silence played before the first word after a pause, for amplifiers that swallow it."""
 
     @property
-    def command_line(self) -> str:
-        """The shell command for one text, with `{voice}` left to be filled in."""
-        return self.command_line_at(self.volume)
+    def kept(self) -> bool:
+        """Whether the program is kept running: then it fills `{folder}`, and the player plays what is in there."""
+        return self._profile.kept
 
-    def command_line_at(self, volume: float) -> str:
-        """The same, as loud as `volume` says."""
-        profile, line = self._command()
-        return line.replace("{rate}", profile.rate(self.rate)).replace("{volume}", profile.volume(volume))
+    def command_at(self, volume: float | None = None) -> str:
+        """The shell command that speaks, `volume` percent loud, else as loud as configured; `{voice}` is left open.
+
+        For a program that is kept it is the program's alone, else its player's too, and run for each text.
+        """
+        profile = self._profile
+        line = (profile.command or self.command).replace("{rate}", profile.rate(self.rate))
+        line = line.replace("{volume}", profile.volume(self.volume if volume is None else volume))
+        return line if profile is OWN or profile.kept else f"{line} | {self.player}"
+
+    @property
+    def whole_command(self) -> str:
+        """All that it takes to speak: the program and what plays it."""
+        return f"{self.command_at()} | {self.player}" if self.kept else self.command_at()
 
     @property
     def has_volume(self) -> bool:
         """Whether the command can be told how loud to be."""
-        return "{volume}" in self._command()[1]
+        return "{volume}" in (self._profile.command or self.command)
 
-    def _command(self) -> tuple[Profile, str]:
-        if self.command.strip():
-            return OWN, self.command
-        profile = PROFILES[self.profile]
-        return profile, f"{profile.command} | {self.player}"
+    @property
+    def longest_seconds(self) -> float:
+        """No text takes longer."""
+        return 2 * self.timeout_seconds + LOAD_SECONDS if self.kept else self.timeout_seconds
+
+    @property
+    def _profile(self) -> Profile:
+        return OWN if self.command.strip() else PROFILES[self.profile]

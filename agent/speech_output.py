@@ -31,6 +31,14 @@ class Voice(Protocol):
         """Speak, at the latest until `stop`. Raises DeviceError."""
         ...
 
+    def change(self, command: str) -> None:
+        """Speak with this command from the next text on. From any thread."""
+        ...
+
+    def close(self) -> None:
+        """End what is kept running for it. Raises nothing."""
+        ...
+
 
 class Player(Protocol):
     """What plays a sound file and returns when it has ended."""
@@ -100,6 +108,12 @@ class SpeechOutput:
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Speak and play until `stop` is set."""
+        try:
+            self._run(stop, beat)
+        finally:
+            self._voice.close()
+
+    def _run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         failing = False
         ended = float("-inf")
         while not stop.is_set():

@@ -27,10 +27,10 @@ _GRACE_SECONDS = 1.0
 _LONGEST_COMPLAINT = 200  # characters
 _PIPE_CLOSED = 128 + signal.SIGPIPE
 """What a shell says of a program whose reader had enough: no failure."""
-_SHELL_WORDS = frozenset({"{", "}", "!", "if", "then", "else", "elif", "fi", "do", "done", "while", "until"})
+_SHELL_WORDS = frozenset({"{", "}", "!", "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "exec"})
 """Behind these a command begins."""
 _BUILT_IN = frozenset(
-    {".", ":", "cd", "command", "eval", "exec", "exit", "export", "for", "read", "set", "shift", "trap", "ulimit"}
+    {".", ":", "cd", "command", "eval", "exit", "export", "for", "read", "set", "shift", "trap", "ulimit"}
     | {"umask", "unset", "wait"}
 )
 """What the shell does itself, as far as no program of the name is in Debian."""
@@ -38,6 +38,11 @@ _BUILT_IN = frozenset(
 
 _PACKAGES: Mapping[str, str] = {"aplay": "alsa-utils", "paplay": "pulseaudio-utils", "pw-play": "pipewire-bin"}
 """Debian's package of a program, where it has another name."""
+_ELSEWHERE: Mapping[str, str] = {
+    "piper": "python3 -m venv /opt/piper && /opt/piper/bin/pip install piper-tts && "
+    "ln -s /opt/piper/bin/piper /usr/local/bin/"
+}
+"""How to get what Debian has not got; its package of that name is a program for mice."""
 
 
 class SpeechCommand:
@@ -49,7 +54,7 @@ class SpeechCommand:
 
     def __init__(self, command: str, *, voices: Mapping[str, str] | None = None, timeout_seconds: float = 30.0) -> None:
         self._command = command
-        self._voices = {language.lower(): voice for language, voice in (voices or {}).items()}
+        self._voices = Voices(voices or {})
         self._timeout_seconds = timeout_seconds
 
     def change(self, command: str) -> None:
@@ -61,16 +66,27 @@ class SpeechCommand:
 
         Raises DeviceError when the command fails, a program in it is missing, or it takes longer than it may.
         """
-        command = self._command.replace("{voice}", shlex.quote(self.voice(language)))
+        command = self._command.replace("{voice}", shlex.quote(self._voices.of(language)))
         feed(command, text.encode("utf-8", "replace"), stop, self._timeout_seconds, name="the speech command")
 
-    def voice(self, language: str) -> str:
+    def close(self) -> None:
+        """Nothing of it is left running."""
+
+
+class Voices:
+    """Which voice speaks which language."""
+
+    def __init__(self, voices: Mapping[str, str]) -> None:
+        self._voices = {language.lower(): voice for language, voice in voices.items()}
+
+    def of(self, language: str) -> str:
         """The voice for a language; one nobody configured gets its first part, "en" of "en-us"."""
         known = self._voices.get(language.lower().replace("_", "-"))
         if known is not None:
             return known
         first = re.match(r"[a-z]{2,8}(?![^-_])", language.lower())  # the hub may call anything a language
-        return first[0] if first else "en"
+        name = first[0] if first else "en"
+        return self._voices.get(name, name)
 
 
 def feed(command: str, data: bytes, stop: threading.Event, timeout_seconds: float, *, name: str) -> None:
@@ -82,7 +98,7 @@ def feed(command: str, data: bytes, stop: threading.Event, timeout_seconds: floa
     with _memory(data) as given, _memory() as complaints:
         try:
             process = subprocess.Popen(
-                [*_shell(), command],
+                [*shell(), command],
                 stdin=given,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
@@ -91,16 +107,21 @@ def feed(command: str, data: bytes, stop: threading.Event, timeout_seconds: floa
         except OSError as error:
             raise DeviceError(f"{name} cannot be started: {error.strerror or error}") from error
         if not _ended(process, stop, timeout_seconds):
-            _end(process)
+            end_group(process)
             if stop.is_set():
                 return
             raise DeviceError(f"{name} took longer than {timeout_seconds:g} s and was ended")
         code = process.wait()
         if code not in {0, _PIPE_CLOSED} and not stop.is_set():
-            missing = missing_programs(command)
-            if missing:
-                raise DeviceError(f"{name} needs {' and '.join(missing)}: {advice(missing)}")
-            raise DeviceError(f"{name} failed ({_last_line(complaints) or f'exit code {code}'})")
+            raise needs(command, name) or DeviceError(
+                f"{name} failed ({_last_line(complaints) or f'exit code {code}'})"
+            )
+
+
+def needs(command: str, name: str) -> DeviceError | None:
+    """What to install, where the command of this name failed for want of a program."""
+    missing = missing_programs(command)
+    return DeviceError(f"{name} needs {' and '.join(missing)}: {advice(missing)}") if missing else None
 
 
 def missing_programs(command: str) -> list[str]:
@@ -123,10 +144,13 @@ def missing_programs(command: str) -> list[str]:
 
 def advice(missing: Sequence[str]) -> str:
     """How to get these programs."""
-    return "apt install " + " ".join(sorted({_PACKAGES.get(program, program) for program in missing}))
+    packages = sorted({_PACKAGES.get(program, program) for program in missing if program not in _ELSEWHERE})
+    ways = [f"apt install {' '.join(packages)}"] if packages else []
+    return ", and ".join([*ways, *(_ELSEWHERE[program] for program in missing if program in _ELSEWHERE)])
 
 
-def _shell() -> list[str]:
+def shell() -> list[str]:
+    """What runs a command."""
     # A pipeline should fail when any part of it does: a player without a synthesiser before it plays nothing, happily.
     bash = shutil.which("bash")
     return [bash, "-o", "pipefail", "-c"] if bash else ["/bin/sh", "-c"]
@@ -153,8 +177,8 @@ def _ended(process: subprocess.Popen[bytes], stop: threading.Event, seconds: flo
         os.close(descriptor)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the whole group, and wait for its first process."""
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End the process and its whole group, and wait for it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -126,7 +126,7 @@ def summary(settings: Config) -> list[str]:
     if settings.page.enabled:
         lines.append(f"page at http://127.0.0.1:{settings.page.port}/")
     if settings.speech.enabled:
-        lines.append(f"speech with {settings.speech.command_line}")
+        lines.append(f"speech with {settings.speech.command_at()}")
     if not (settings.scanners or settings.buttons or settings.knobs):
         lines.append("no inputs: nothing will ever be sent but what `send-code`, `send-action` and `ask` are given")
     return lines

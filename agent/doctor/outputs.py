@@ -70,7 +70,7 @@ def _panel(subject: str, bus: int, where: str) -> Finding:
 
 def check_speech(config: Config, root: Path = Path("/")) -> Iterator[Finding]:
     """The programs of the speech command, and the sound card where it plays on one."""
-    command = config.speech.command_line
+    command = config.speech.whole_command
     if not config.speech.enabled:
         yield Finding(subject="speech", state="ok", text="switched off")
     elif missing := missing_programs(command):

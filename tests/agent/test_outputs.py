@@ -163,6 +163,9 @@ def test_a_hush_ends_the_sentence_and_those_behind_it(told):
             if text == "long":
                 self.cut.append(stop.wait(10))
 
+        def close(self):
+            self.cut.append("closed")
+
     voice = Speaker()
     output = SpeechOutput(voice, told.append)
     with running(output):
@@ -173,5 +176,5 @@ def test_a_hush_ends_the_sentence_and_those_behind_it(told):
         output.say("the next visitor's", "en-us")
         eventually(lambda: len(voice.said) == 2, what="the next sentence")
     assert voice.said == ["long", "the next visitor's"]
-    assert voice.cut == [True]
+    assert voice.cut == [True, "closed"]
     assert told == []

@@ -21,7 +21,7 @@ TEXT = "Your locker is number nine. Please close it when you leave."
 def spoken(file, text=TEXT, language="en-us", **settings):
     """Seconds and loudness, 0 to 1, of the text as it was spoken."""
     config = SpeechConfig(player=f"cat > {shlex.quote(str(file))}", **settings)
-    SpeechCommand(config.command_line, voices=config.voices).say(text, language, threading.Event())
+    SpeechCommand(config.command_at(), voices=config.voices).say(text, language, threading.Event())
     wav = file.read_bytes()
     assert (wav[:4], wav[8:12]) == (b"RIFF", b"WAVE")
     rate = int.from_bytes(wav[24:28], "little")

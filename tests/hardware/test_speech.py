@@ -54,6 +54,7 @@ def test_what_the_command_prints_is_not_on_our_output(capfd):
         ("en_us", "en-us"),
         ("pt-br", "br & co"),
         ("de-de", "de"),
+        ("it-ch", "/voices/it.onnx"),
         ("fr", "fr"),
         ("", "en"),
         ("-f/etc/passwd", "en"),
@@ -63,7 +64,7 @@ def test_what_the_command_prints_is_not_on_our_output(capfd):
 )
 def test_the_voice_follows_the_language(heard, language, voice):
     command = f"printf %s {{voice}} > {shlex.quote(str(heard))}"
-    say(command, language=language, voices={"en-us": "en-us", "pt-br": "br & co"})
+    say(command, language=language, voices={"en-us": "en-us", "pt-br": "br & co", "it": "/voices/it.onnx"})
     assert heard.read_text() == voice
 
 
@@ -81,6 +82,7 @@ def test_a_missing_program_is_named_wherever_it_stands(command):
 
 def test_the_packages_to_install_are_named_and_not_their_programs():
     assert advice(["aplay", "espeak-ng", "aplay"]) == "apt install alsa-utils espeak-ng"
+    assert advice(["piper", "aplay"]).startswith("apt install alsa-utils, and python3 -m venv /opt/piper && ")
 
 
 def test_a_reader_that_had_enough_is_no_failure():
@@ -120,7 +122,7 @@ def test_stopping_ends_the_command_at_once_and_is_no_trouble(tmp_path):
         ("(cat; echo) | tee -a /tmp/x >/dev/null", []),
         ("VOICE=a cat && { nope-1; } || nope-2 2>&1", ["nope-1", "nope-2"]),
         ("cat 'unfinished", []),
-        ("cat; exec nope", []),
+        ("cat; exec nope", ["nope"]),
     ],
 )
 def test_the_programs_of_a_command_are_found(command, missing):
