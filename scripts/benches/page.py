@@ -24,7 +24,7 @@ from tests.peers.browser import Browser
 from tests.peers.rig.ports import free_port
 
 _SCAN_EVERY = 16
-"""Answers."""
+"""So many answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,8 @@ def soak(folder: Path, answers: int, every: float, *, looks: int) -> Iterator[Si
             began, stretch = time.monotonic(), max(answers // looks, 1)
             for number in range(1, answers + 1):
                 bed.hub.emit("speak", _answer(number))
-                if (
-                    number % _SCAN_EVERY == 0 and number % stretch < stretch - _SCAN_EVERY
-                ):  # its answer is not looked at
+                # Not just before a look: the answer to it would stand where that looks.
+                if number % _SCAN_EVERY == 0 and 0 < number % stretch < stretch - _SCAN_EVERY:
                     device.scanners[0].types(f"SOAK-{number}\r".encode())
                 time.sleep(max(began + number * every - time.monotonic(), 0))
                 if number % stretch == 0:
