@@ -113,7 +113,7 @@ class Behaviour:
 
     def _pump(self, now: float) -> list[Effect]:
         effects = self.delivery.pump(now, self._stamps())
-        self._panel.front.left(effects)
+        self._panel.left(effects)
         return effects
 
     # -- one method for each kind of event

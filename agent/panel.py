@@ -6,11 +6,11 @@ everything an event led to; a connection that is away for a moment only is not s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agent import inputs
 from agent.delivery import Ending
-from agent.effects import Effect, Rest, Show, ShowPage, Signal
+from agent.effects import Effect, Rest, Send, Show, ShowPage, Signal
 from agent.front import Front
 from agent.hub.events import EVENT_SPEAK
 from agent.hub.protocol.causes import Cause
@@ -77,7 +77,7 @@ class Panel:
     def kept(self, parcel: Parcel, now: float, *, linked: bool) -> None:
         """An input is in the store; the signal for that stands behind the store's own order."""
         self.front.kept(parcel, now, linked=linked)
-        self._last_input = parcel.request_id
+        self._make_room(parcel.request_id)
         self._show_input(inputs.title(parcel), self._words.say(Word.SENT if linked else Word.KEPT))
 
     def not_kept(self, parcel: Parcel, reason: str, now: float) -> list[Effect]:
@@ -88,7 +88,7 @@ class Panel:
 
     def scan_refused(self, scanner: str, reason: RefusalReason, now: float) -> list[Effect]:
         """What the scanner read is no code."""
-        self._last_input = None
+        self._make_room(None)
         words = self._words.say(_SCAN_REFUSED[reason])
         self._show_input("", words)
         self.front.scan_refused(words, now)
@@ -121,6 +121,18 @@ class Panel:
         self._answering = self._last_input = None
         self._last_words = ("", "")
         self._screen = Screen(answer=self._words.say(Word.READY))
+
+    def left(self, effects: Sequence[Effect]) -> None:
+        """What of these orders goes to the hub is on its way."""
+        self.front.left(effects)
+        sent = [effect.message.request_id for effect in effects if isinstance(effect, Send)]
+        if self._last_input in sent:
+            self._screen = replace(self._screen, status=self._words.say(Word.SENT))
+
+    def _make_room(self, request_id: str | None) -> None:
+        """A new input: on a panel of two lines an old answer would hide what becomes of it."""
+        self._last_input, self._answering = request_id, None
+        self._screen = replace(self._screen, answer="")
 
     def _show_input(self, title: str, status: str) -> None:
         self._screen = replace(self._screen, title=title, status=status)

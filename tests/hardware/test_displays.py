@@ -1,41 +1,10 @@
 from __future__ import annotations
 
-import fcntl
-import os
-import re
-import select
-import struct
-import termios
-import tty
-
 import pytest
 
 from hardware.displays import ConsoleDisplay
 from hardware.facts import DeviceError
-
-
-class Terminal:
-    """A terminal of 20 by 4, and what was written on it."""
-
-    def __init__(self):
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 4, 20, 0, 0))
-        self.path = os.ttyname(self._slave)
-
-    def written(self):
-        data = b""
-        while select.select([self._master], [], [], 0.05)[0]:
-            data += os.read(self._master, 65536)
-        return data.decode()
-
-    def rows(self):
-        """The rows of the last frame."""
-        return re.findall(r"\x1b\[\d+;1H\x1b\[2K([^\x1b]*)", self.written())
-
-    def hang_up(self):
-        os.close(self._master)
-        os.close(self._slave)
+from tests.peers.terminal import Terminal
 
 
 @pytest.fixture
