@@ -53,6 +53,7 @@ class Behaviour:
         self._language = config.device.language
         self._status = config.status
         self._max_age = config.speech.max_age_seconds
+        self._says_markup = config.speech.markup == "pass"
         self._stamps = stamps
         self._chance = chance
         self._inputs = Inputs(config, stamps)
@@ -298,7 +299,8 @@ class Behaviour:
             return []
         if not self._fresh(event.request_id):
             return []
-        return [Say(text, event.lang or self._language, event.request_id or "")]
+        spoken = event.text if self._says_markup else text
+        return [Say(spoken, event.lang or self._language, event.request_id or "")]
 
     def _fresh(self, request_id: str | None) -> bool:
         """Whether whoever asked this is still there to hear the answer."""

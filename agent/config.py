@@ -263,6 +263,7 @@ def _conflicts(config: Config) -> Iterator[str]:
     for table, items, of in problems:
         for index, item in enumerate(items, 1):
             yield from (f"{table}[{index}].{key}: {sentence}" for key, sentence in of(item))
+    yield from (f"speech.{key}: {sentence}" for key, sentence in config.speech.problems())
     for index, display in enumerate(config.displays, 1):
         same = [number for number, other in enumerate(config.displays[: index - 1], 1) if other.i2c == display.i2c]
         if display.i2c is not None and same:

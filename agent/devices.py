@@ -88,7 +88,7 @@ class Devices:
         for number, display in enumerate(self._displays, 1):
             self._start(f"display-{number}", display.run, self._outputs_end)
         if self._speech is not None:
-            limit_seconds = self._speech_config.timeout_seconds + _LIMIT_SECONDS
+            limit_seconds = self._speech_config.longest_seconds + _LIMIT_SECONDS
             self._start("speech", self._speech.run, self._outputs_end, limit_seconds)
         self._inputs.start()
 

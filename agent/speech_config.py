@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -33,6 +33,9 @@ class SpeechConfig:
     `MemoryMax=` must be raised for it. Its voices are files: `voices = { en = "/var/lib/piper/en.onnx" }`."""
     command: str = ""
     """Run for each text, which it reads on standard input, in the place of the profile and the player."""
+    markup: Literal["strip", "pass"] = "strip"
+    """Whether `command` gets the speech mark-up (SSML) of a text too. espeak-ng must not: it runs what stands in the
+    `src` of an `<audio>` through a shell."""
     player: Annotated[str, Filled("a command")] = "aplay -q"
     """Plays a sound file from its standard input: the profile's speech, the hub's sounds."""
     timeout_seconds: Annotated[float, Range(1, 600)] = 30.0
@@ -51,6 +54,11 @@ class SpeechConfig:
     """When nothing is spoken or played, by the device's own time: `22:00-07:00`."""
     lead_silence_ms: Annotated[int, Range(0, 5000)] = 0
     """Silence played before the first word after a pause, for amplifiers that swallow it."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What no single key shows: the key, and what is wrong with it."""
+        if self.markup == "pass" and not self.command.strip():
+            yield "markup", 'only a command of your own can be given "pass"'
 
     @property
     def kept(self) -> bool:

@@ -29,6 +29,7 @@ from agent.hub.link_events import HubSaid, HubSentBinary, LinkDown, LinkOffer, L
 from agent.hub.protocol.causes import Cause
 from agent.hub.reply import ThalovantBinary
 from agent.parcel import Outcome
+from agent.speech_config import SpeechConfig
 from agent.status import EVENT_STATUS
 from hardware.facts import ButtonPressed, CodeScanned, DeviceFound, DeviceLost, ScanRefused
 from tests.agent.stores import STAMP
@@ -220,6 +221,17 @@ def test_an_answer_is_shown_and_spoken_its_fragments_together(device):
     assert "One. Two." in device.screen
     device.said("speak", utterance="The shop closes.")
     assert device.screen.startswith("The shop closes.")
+
+
+def test_a_command_of_the_installers_own_may_get_the_speech_mark_up():
+    text = "<speak>One <break/> two</speak>"
+    plain = SpeechConfig(enabled=True, command="say-ssml")
+    for speech, spoken in ((plain, "One  two"), (replace(plain, markup="pass"), text)):
+        behaviour = Behaviour(Config(speech=speech), lambda: STAMP, chance=lambda: 0.5)
+        event = ThalovantEvent(name="speak", data={"utterance": text}, context={})
+        orders = behaviour.handle(HubSaid(event), 1.0)
+        assert [order.text for order in of(Say, orders)] == [spoken]
+        assert of(Show, orders)[-1].screen.answer == "One  two"
 
 
 # -- the store

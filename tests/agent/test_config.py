@@ -206,6 +206,7 @@ def test_a_config_error_is_one_of_the_library_and_names_all_places(tmp_path):
         ('[page]\nimage_origins = ["example.org"]', "page.image_origins[1]: expected an origin such as"),
         ("[page]\nsilent_seconds = 5", "page.silent_seconds: expected 20 to 600, got 5"),
         ('[signals]\nquiet = ["22-06"]', 'signals.quiet[1]: expected a time such as "22:00-06:00", got "22-06"'),
+        ('[speech]\nmarkup = "pass"', 'speech.markup: only a command of your own can be given "pass"'),
         ('[scaner]\nname = "a"', 'scaner: unknown key; did you mean "scanner"?'),
     ],
 )
