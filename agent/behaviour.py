@@ -208,6 +208,13 @@ class Behaviour:
         self._panel.front.said(text, language, parcel.request_id)
         return [Say(text, language, parcel.request_id)]
 
+    def _hear_nothing(self) -> list[Effect]:
+        """The hub has fallen silent, though the link is not lost: whoever waits for its answer gets the device's."""
+        silent = self.delivery.unheard
+        news = self._panel.unheard(None if silent is None else frozenset(parcel.request_id for parcel in silent))
+        waiting = [parcel for parcel in silent or () if self._panel.about(parcel.request_id)] if news else []
+        return [effect for parcel in waiting for effect in self._offline_answer(parcel)]
+
     def _end_visit(self) -> list[Effect]:
         """Whoever was served has left: nothing of theirs stays to be seen or heard."""
         self._visits.end()
@@ -368,7 +375,7 @@ class Behaviour:
             effects += [*self._ended(ending, now), *self._wishes.ended(ending, now)]
         self.delivery.endings.clear()
         self._panel.hub_trouble(self.delivery.hub_trouble)
-        self._panel.unheard(self.delivery.unheard)
+        effects += self._hear_nothing()
         return effects + self._panel.changes(now)
 
     def _ended(self, ending: Ending, now: float) -> list[Effect]:

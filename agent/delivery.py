@@ -122,11 +122,11 @@ class Delivery:
         return parcel is None or age(parcel.made, stamp) < seconds
 
     @property
-    def unheard(self) -> frozenset[str] | None:
+    def unheard(self) -> tuple[Parcel, ...] | None:
         """While the hub answers neither parcels nor probes: the parcels with it that are kept and go again. Else None;
         the link may take 15 s more to give it up."""
         silent = [flight.parcel for flight in self._flights.values() if flight.unheard]
-        return frozenset(parcel.request_id for parcel in silent if parcel.replay) if silent else None
+        return tuple(parcel for parcel in silent if parcel.replay) if silent else None
 
     def deadline(self, now: float) -> float | None:
         """The moment at which `tick` or `pump` has something to do, or None. `now` in the same clock as ever."""

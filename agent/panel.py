@@ -168,11 +168,17 @@ class Panel:
         """Why the hub takes nothing though it is there; "" while it does."""
         self._hub_trouble = self._words.say(Word.HUB_WAITS, reason=reason) if reason else ""
 
-    def unheard(self, kept: frozenset[str] | None) -> None:
+    def unheard(self, kept: frozenset[str] | None) -> bool:
         """The hub has been silent for too long, though the link has not been given up: `kept` are the inputs that go
-        again. None while all is well."""
+        again. None while all is well; says whether that is over just now."""
+        news = kept is not None and self._unheard is None
         self._unheard = kept
         self.front.unheard(kept)
+        return news
+
+    def about(self, request_id: str) -> bool:
+        """Whether this is the input whose maker is being served."""
+        return request_id == self._last_input
 
     # -- telling
 

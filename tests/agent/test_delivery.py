@@ -56,7 +56,8 @@ class Line:
         ]
 
     def unheard(self) -> Any:
-        return self.delivery.unheard
+        unheard = self.delivery.unheard
+        return None if unheard is None else {parcel.request_id for parcel in unheard}
 
     def handled(self, request_id):
         return self.says("ovos.utterance.handled", request_id)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from agent.behaviour import Behaviour
 from agent.config import ButtonConfig, Config, ScannerConfig
-from agent.effects import Say, Show, ShowPage, Store
-from agent.events import Tick
+from agent.effects import Fetch, Say, Show, ShowPage, Store
+from agent.events import Fetched, Tick
 from agent.hub.events import ThalovantEvent
 from agent.hub.link_events import HubSaid, LinkUp
 from agent.offline import OfflineAnswers, OfflineConfig
@@ -38,6 +39,8 @@ class Device:
             ),
             offline=ANSWERS,
         )
+        self.now = 100.0
+        self.row: Any = None
         self.behaviour = Behaviour(config, lambda: STAMP, chance=lambda: 0.5)
         self.lines: tuple[str, ...] = ()
         self.page = PageState()
@@ -47,8 +50,10 @@ class Device:
     def feed(self, event):
         """What is spoken."""
         said = []
-        for order in self.behaviour.handle(event, 100.0):
+        for order in self.behaviour.handle(event, self.now):
             match order:
+                case Fetch():
+                    said += self.feed(Fetched(() if self.row is None else (self.row,), last=True))
                 case Say(text, language):
                     said.append((text, language))
                 case Show(screen):
@@ -57,6 +62,7 @@ class Device:
                     self.page = state
                 case Store(parcel):
                     self.request_id = parcel.request_id
+                    self.row = replace(parcel, sequence=1)
         return said
 
     def scan(self, code, scanner="counter"):
@@ -111,3 +117,14 @@ def test_a_table_without_a_condition_answers_everything():
     answers = OfflineAnswers([OfflineConfig(text={"en-us": "Please wait."})], "en-us")
     assert answers.to(parcel) == ("Please wait.", "en-us")
     assert answers.to(replace(parcel, kind="action")) == ("Please wait.", "en-us")
+
+
+def test_a_hub_that_falls_silent_is_answered_for_too_and_once(device):
+    device.feed(LinkUp(1, "mqtt"))
+    assert device.feed(CodeScanned("counter", "INV-7", b"INV-7", device.now)) == []
+    said = []
+    for device.now in (103.0, 104.6, 105.0, 106.0):
+        said += device.feed(Tick())
+    assert said == [("Your invoice is kept.", "en-us")]
+    assert device.lines[0] == "Your invoice is kept."
+    assert "kept, will be sent" in device.lines[1]
