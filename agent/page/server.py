@@ -67,11 +67,12 @@ class PageServer:
         request_seconds: float = 10.0,
         answer_seconds: float = 6.0,
         left_seconds: float = 60.0,
+        renew_states: int = 2000,
     ) -> None:
         """`port` 0 takes a free one.
 
         `answer_seconds` is the time for `handler` to come up with a verdict, `left_seconds` the one after which nobody
-        is taken to stand before an untouched screen.
+        is taken to stand before an untouched screen; then a page that was shown `renew_states` states is loaded anew.
         """
         self._wanted_port = port
         self._branding = branding
@@ -82,6 +83,7 @@ class PageServer:
         self._most_streams = most_streams
         self._answer_seconds = answer_seconds
         self._left_seconds = left_seconds
+        self._renew_states = renew_states
         self._token = secrets.token_urlsafe(32)
         self._state = PageState()
         self._number = 0
@@ -213,6 +215,7 @@ class PageServer:
             "logo": "/logo" in self._assets,
             "code_entry": branding.code_entry,
             "left_seconds": self._left_seconds,
+            "renew_states": self._renew_states,
             "silent_seconds": _BEAT_SECONDS * 2.5,
             "languages": [
                 {"tag": tag, "words": page_words(tag), "causes": page_causes(tag), "idle": branding.idle.get(tag, "")}

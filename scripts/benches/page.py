@@ -1,8 +1,9 @@
 """Whether agent and page stay as small as they began: scripts/bench page [--minutes 10].
 
 The whole agent at a real hub, its page in a real browser, a thousand answers a minute, each with a text, a table, a
-picture and choices, and a scan for every sixteen of them. Told are the resident memory of the agent and of the
-browser's process that draws the page, and what the page's script holds after its garbage is gone.
+picture and choices, and a scan for every sixteen of them. Told are the resident memory of the agent, what the browser
+has for itself to draw pages, and what the page's script holds after its garbage is gone. At the end, as at night, the
+page is left alone until it has loaded itself anew.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Size:
     agent: float
     """Resident memory of the agent, in MiB."""
     browser: float
-    """The same of the browser's process that draws the page."""
+    """What the browser's processes that draw pages have for themselves, in MiB."""
     heap: float
     """MiB of the page's script."""
     nodes: int
@@ -48,8 +49,11 @@ class Size:
         )
 
 
-def soak(folder: Path, answers: int, every: float, *, looks: int) -> Iterator[Size]:
-    """Show so many answers, one `every` seconds, and look at the sizes `looks` times in between."""
+def soak(folder: Path, answers: int, every: float, *, looks: int, renewed: bool = False) -> Iterator[Size]:
+    """Show so many answers, one `every` seconds, and look at the sizes `looks` times in between.
+
+    `renewed`: look once more when the page has loaded itself anew, a minute after the last of more than 2000.
+    """
     port = free_port()
     with Bed(folder, devices=1) as bed, Browser() as browser:
         device = bed.device("wss")
@@ -69,15 +73,23 @@ def soak(folder: Path, answers: int, every: float, *, looks: int) -> Iterator[Si
                 time.sleep(max(began + number * every - time.monotonic(), 0))
                 if number % stretch == 0:
                     browser.wait(f"document.getElementById('hero').textContent.includes('Answer {number}.')")
-                    held = browser.memory()
-                    yield Size(
-                        answers=number,
-                        agent=memory(agent.pid).rss,
-                        browser=browser.resident() / 2**20,
-                        heap=held["JSHeapUsedSize"] / 2**20,
-                        nodes=int(held["Nodes"]),
-                        listeners=int(held["JSEventListeners"]),
-                    )
+                    yield _size(number, agent.pid, browser)
+            if renewed:
+                browser.evaluate("window.before = true")
+                browser.wait("window.before === undefined && document.getElementById('hero').textContent", timeout=120)
+                yield _size(answers, agent.pid, browser)
+
+
+def _size(answers: int, agent: int, browser: Browser) -> Size:
+    held = browser.memory()
+    return Size(
+        answers=answers,
+        agent=memory(agent).rss,
+        browser=browser.own_bytes() / 2**20,
+        heap=held["JSHeapUsedSize"] / 2**20,
+        nodes=int(held["Nodes"]),
+        listeners=int(held["JSEventListeners"]),
+    )
 
 
 def _answer(number: int) -> dict[str, object]:
@@ -114,7 +126,8 @@ def main(argv: Sequence[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="thalovant-page-"))
     try:
         looks = max(round(arguments.minutes), 5)
-        for size in soak(folder / "bed", answers, 60 / arguments.per_minute, looks=looks):
+        every = 60 / arguments.per_minute
+        for size in soak(folder / "bed", answers, every, looks=looks, renewed=answers > 2000):
             print(size, flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

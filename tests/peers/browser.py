@@ -158,16 +158,16 @@ class Browser:
         metrics = self.tell("Performance.getMetrics")["metrics"]
         return {metric["name"]: metric["value"] for metric in metrics}
 
-    def resident(self) -> int:
-        """Bytes of memory the processes that draw pages have."""
-        pages = 0
+    def own_bytes(self) -> int:
+        """Bytes that the processes that draw pages share with nobody: `RssAnon` of /proc/PID/status."""
+        found = 0
         for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError, ValueError):  # it may be gone by now
-                of_ours = f"--user-data-dir={self._folder.name}".encode() in (process / "cmdline").read_bytes()
-                group = os.getpgid(int(process.name)) == self._process.pid
-                if (of_ours or group) and b"--type=renderer" in (process / "cmdline").read_bytes():
-                    pages += int((process / "statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+            with contextlib.suppress(OSError):  # it may be gone by now
+                words = (process / "cmdline").read_bytes()
+                if b"--type=renderer" in words and self._folder.name.encode() in words:
+                    status = (process / "status").read_text().splitlines()
+                    found += sum(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon:"))
+        return found
 
     def tell(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Give the browser one order and wait for its answer."""

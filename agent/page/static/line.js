@@ -6,6 +6,7 @@ import { closePad } from "./pad.js";
 
 let heard = performance.now();
 let touched = performance.now(); // when somebody last did something here
+let states = 0; // that came since this page was loaded
 let source = null;
 
 /** Somebody is here. */
@@ -30,6 +31,7 @@ export function listen() {
     const served = known.state && (known.state.current || known.state.answer);
     known.state = JSON.parse(event.data);
     known.arrived = performance.now();
+    states += 1;
     if (served && !known.state.current && !known.state.answer) known.language = 0;
     hear();
     plan();
@@ -60,9 +62,12 @@ export function look() {
 
 /** Whoever walked away leaves neither a half-typed code nor a language behind. */
 function leave() {
-  if (performance.now() - touched < known.hello.left_seconds * 1000) return;
+  const left = performance.now() - known.hello.left_seconds * 1000;
+  if (touched > left) return;
   closePad();
   if (known.language && !known.state.current && !known.state.answer) { known.language = 0; plan(); }
+  // A browser keeps a little of every table and picture; while nobody looks the page begins anew, and all of it goes.
+  if (states >= known.hello.renew_states && known.arrived < left) location.reload();
 }
 
 export function alive() {

@@ -225,6 +225,17 @@ def test_a_page_of_another_version_loads_itself_anew(serve, browser):
     shown(browser, "getComputedStyle(document.documentElement).getPropertyValue('--brand').trim()", "#aa0033")
 
 
+def test_a_page_that_was_shown_much_loads_itself_anew_when_nobody_is_there(serve, browser):
+    served = serve(left_seconds=1.0, renew_states=3)
+    browser.open(served.url)
+    browser.evaluate("window.before = true")
+    for word in ("one", "two", "three"):  # each is waited for: what has no time to be read is replaced by the newer
+        served.server.show(asked(1, word))
+        shown(browser, "document.querySelector('.choice')?.innerText.trim()", word)
+    shown(browser, "typeof window.before", "undefined")
+    shown(browser, VIEW, "answer")
+
+
 def test_each_state_of_an_input_has_words_and_a_tone_of_its_own(serve, browser):
     served = serve()
     browser.open(served.url)
