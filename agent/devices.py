@@ -79,7 +79,9 @@ class Devices:
         self._speech: SpeechOutput | None = None
         self._voice: Voice | None = None
         if config.speech.enabled:
-            self._speech, self._voice = _speech(config.speech, emit, lambda: self._is_quiet(self._speech_quiet))
+            self._speech, self._voice = _speech(
+                config.speech, config.device.language, emit, lambda: self._is_quiet(self._speech_quiet)
+            )
 
     # -- starting and ending
 
@@ -182,7 +184,9 @@ class Devices:
         self._workers.start(name, work, limit_seconds=limit_seconds)
 
 
-def _speech(config: SpeechConfig, emit: Emit, is_quiet: Callable[[], bool]) -> tuple[SpeechOutput, Voice]:
+def _speech(
+    config: SpeechConfig, language: str, emit: Emit, is_quiet: Callable[[], bool]
+) -> tuple[SpeechOutput, Voice]:
     # Most devices have no loudspeaker.
     from agent.speech_output import SpeechOutput
     from hardware.sounds import SoundCommand
@@ -192,7 +196,9 @@ def _speech(config: SpeechConfig, emit: Emit, is_quiet: Callable[[], bool]) -> t
     if config.kept:
         from hardware.kept_speech import KeptSpeech
 
-        voice = KeptSpeech(config.command_at(), player, voices=config.voices, timeout_seconds=config.timeout_seconds)
+        voice = KeptSpeech(
+            config.command_at(), player, language=language, voices=config.voices, timeout_seconds=config.timeout_seconds
+        )
     else:
         from hardware.speech import SpeechCommand
 

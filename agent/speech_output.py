@@ -27,6 +27,10 @@ _ASLEEP_SECONDS = 2.0
 class Voice(Protocol):
     """What speaks a text and returns when it has ended."""
 
+    def open(self) -> None:
+        """Get ready, so that the first text does not wait for it. Raises nothing."""
+        ...
+
     def say(self, text: str, language: str, stop: threading.Event) -> None:
         """Speak, at the latest until `stop`. Raises DeviceError."""
         ...
@@ -109,6 +113,7 @@ class SpeechOutput:
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Speak and play until `stop` is set."""
         try:
+            self._voice.open()
             self._run(stop, beat)
         finally:
             self._voice.close()

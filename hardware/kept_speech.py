@@ -44,14 +44,22 @@ class KeptSpeech:
         command: str,
         player: SoundCommand,
         *,
+        language: str = "en",
         voices: Mapping[str, str] | None = None,
         timeout_seconds: float = 30.0,
     ) -> None:
+        """`language` is the one whose voice is loaded first."""
+        self._language = language
         self._command = command
         self._player = player
         self._voices = Voices(voices or {})
         self._timeout_seconds = timeout_seconds
         self._program: _Program | None = None
+
+    def open(self) -> None:
+        """Start loading the first voice, and wait for nothing. What is wrong with it the first text tells."""
+        with contextlib.suppress(DeviceError):
+            self._running(self._voices.of(self._language))
 
     def say(self, text: str, language: str, stop: threading.Event) -> None:
         """Speak, and return when it has been spoken or `stop` was set; at the latest after twice the timeout, and once

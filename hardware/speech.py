@@ -69,6 +69,9 @@ class SpeechCommand:
         command = self._command.replace("{voice}", shlex.quote(self._voices.of(language)))
         feed(command, text.encode("utf-8", "replace"), stop, self._timeout_seconds, name="the speech command")
 
+    def open(self) -> None:
+        """There is nothing to get ready."""
+
     def close(self) -> None:
         """Nothing of it is left running."""
 

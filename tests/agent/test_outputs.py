@@ -34,6 +34,8 @@ class Device:
         self.turned += 1
         return self.turned < self.pages
 
+    def open(self): ...
+
     def say(self, text, language, stop):
         self._use()
         self.said.append((text, language))
@@ -163,6 +165,9 @@ def test_a_hush_ends_the_sentence_and_those_behind_it(told):
             if text == "long":
                 self.cut.append(stop.wait(10))
 
+        def open(self):
+            self.cut.append("open")
+
         def close(self):
             self.cut.append("closed")
 
@@ -176,5 +181,5 @@ def test_a_hush_ends_the_sentence_and_those_behind_it(told):
         output.say("the next visitor's", "en-us")
         eventually(lambda: len(voice.said) == 2, what="the next sentence")
     assert voice.said == ["long", "the next visitor's"]
-    assert voice.cut == [True, "closed"]
+    assert voice.cut == ["open", True, "closed"]
     assert told == []

@@ -101,6 +101,13 @@ def test_one_program_speaks_text_after_text_in_their_order(speaker):
     assert speaker.starts == ["anna"]
 
 
+def test_the_first_voice_is_loaded_before_there_is_anything_to_say(speaker):
+    speaker.voice.open()
+    eventually(speaker.started.exists, what="the program")
+    speaker.say("One")
+    assert (speaker.heard, speaker.starts) == ("One|", ["anna"])
+
+
 def test_another_language_takes_another_voice_and_only_one_is_kept(speaker):
     speaker.say("One")
     first = speaker.pid
