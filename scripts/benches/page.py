@@ -76,7 +76,7 @@ def soak(folder: Path, answers: int, every: float, *, looks: int, renewed: bool 
                     yield _size(number, agent.pid, browser)
             if renewed:
                 browser.evaluate("window.before = true")
-                browser.wait("window.before === undefined && document.getElementById('hero').textContent", timeout=120)
+                browser.wait("window.before === undefined && document.getElementById('hero')?.textContent", timeout=120)
                 yield _size(answers, agent.pid, browser)
 
 
