@@ -168,6 +168,9 @@ def test_a_hush_ends_the_sentence_and_those_behind_it(told):
         def open(self):
             self.cut.append("open")
 
+        def change(self, command):
+            raise AssertionError("nobody changes its command")
+
         def close(self):
             self.cut.append("closed")
 

@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-from agent.commands.asking import status_lines
+from agent.commands.status_lines import status_lines
 from agent.field_report import write_report
 from agent.refusals import MOST_BYTES, Refusals
 from hardware.facts import ScanRefused

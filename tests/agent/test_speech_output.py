@@ -126,7 +126,7 @@ def test_a_sound_that_cannot_be_played_stops_nothing(speaker):
 
 def test_each_profile_measures_rate_and_volume_in_its_own_way():
     espeak = SpeechConfig(rate=0.8, volume=50.0).command_at()
-    piper = SpeechConfig(rate=0.8, profile="piper", player="paplay").command_at()
+    piper = SpeechConfig(rate=0.8, profile="piper", player="paplay").whole_command
     assert espeak == "espeak-ng --stdin --stdout -v {voice} -s 140 -a 50 | aplay -q"
     assert piper == ("piper --model {voice} --length_scale 1.25 --volume 1.00 --output_dir {folder} | paplay")
     assert SpeechConfig(rate=0.8, command="say -r {rate} -v {volume}").command_at() == "say -r 0.8 -v 100"

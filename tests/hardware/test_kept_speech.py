@@ -46,9 +46,9 @@ class Speaker:
         script = folder / "program.py"
         script.write_text(PROGRAM)
         words = [sys.executable, "-u", str(script)]
-        command = f"exec {shlex.join(words)} {{folder}} {shlex.quote(str(self.started))} {{voice}}"
+        self.command = f"exec {shlex.join(words)} {{folder}} {shlex.quote(str(self.started))} {{voice}}"
         sounds = SoundCommand(player.format(heard=shlex.quote(str(self.heard_at))), timeout_seconds=timeout_seconds)
-        self.voice = KeptSpeech(command, sounds, voices={"en": "anna"}, timeout_seconds=timeout_seconds)
+        self.voice = KeptSpeech(self.command, sounds, voices={"en": "anna"}, timeout_seconds=timeout_seconds)
 
     def say(self, text: str, language: str = "en-us", stop: threading.Event | None = None) -> None:
         self.voice.say(text, language, stop or threading.Event())
@@ -71,6 +71,15 @@ def speaker(tmp_path):
     speaker = Speaker(tmp_path)
     yield speaker
     speaker.voice.close()
+
+
+def test_a_changed_command_speaks_from_the_next_text_on(speaker):
+    speaker.say("One.")
+    speaker.voice.change(speaker.command.replace("{voice}", "{voice}-louder"))
+    speaker.say("Two.")
+    speaker.say("Three.")
+    assert speaker.heard == "One.|Two.|Three.|"
+    assert speaker.starts == ["anna", "anna-louder"]
 
 
 def gone(pid: int) -> bool:
