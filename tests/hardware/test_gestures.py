@@ -3,90 +3,46 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby, pairwise
-from pathlib import Path
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import hardware
 from hardware.board import Board
 from hardware.buttons import Buttons, ButtonSpec, KnobSpec
 from hardware.edges import PressMachine
-from hardware.facts import ButtonPressed, DeviceError, DeviceFound, DeviceLost
+from hardware.facts import ButtonPressed, DeviceError
 from hardware.gestures import BUTTON_GESTURES, ButtonMachine, Chord, KnobMachine, Timing
-from hardware.recording import read, replay
+from hardware.recording import replay
+from tests.hardware.gesture_table import RECORDINGS, GestureRow, rows
 from tests.peers.pins import Pins
 
-SHEET = Path(hardware.__file__).parent / "wiring" / "buttons-and-lights.md"
-RECORDINGS = Path(__file__).parents[1] / "recordings" / "gestures"
 PINS = {"help": 17, "left": 22, "right": 23, "volume/a": 5, "volume/b": 6}
 
 
-def rows():
-    text = SHEET.read_text(encoding="utf-8")
-    table = text[text.index("| recording |") :].split("\n\n")[0].splitlines()[2:]
-    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table]
-
-
-def records(name):
-    return list(read((RECORDINGS / f"{name}.rec").read_text(encoding="utf-8").splitlines(keepends=True)))
-
-
-def settings(wanted):
-    """What the third column asks for: the gestures of each button, and the chord of both."""
-    gestures, _, chord = wanted.partition(" + ")
-    hold = re.search(r"of (\d+) s", chord)
-    held = float(hold[1]) if hold else 0.0
-    chords = [Chord(name="both", buttons=frozenset({"left", "right"}), hold_seconds=held)] if chord else []
-    return [word for word in gestures.split(", ") if word], chords
-
-
-def contacts(recorded):
-    return list(dict.fromkeys(record.name for record in recorded))
-
-
-def words(facts, *, several):
-    """The fourth column, from what was told."""
-    told = []
-    for fact in facts:
-        match fact:
-            case ButtonPressed(button, _, gesture):
-                told.append(f"{button} {gesture}" if several else gesture)
-            case DeviceLost():
-                told.append("lost")
-            case DeviceFound(detail="let go"):
-                told.append("found")
-    runs = [(word, len(list(same))) for word, same in groupby(told)]
-    return ", ".join(f"{word} × {count}" if count > 9 else ", ".join([word] * count) for word, count in runs)
-
-
-def on_no_pins(name, wanted):
-    gestures, chords = settings(wanted)
-    recorded = records(name)
-    board = Board(chords)
-    for contact in contacts(recorded):
+def on_no_pins(row):
+    board = Board(row.chords)
+    for contact in row.contacts:
         if contact == "volume/a":
             board.add_knob("volume")
         elif "/" not in contact:
-            board.add_button(contact, gestures)
-    return [fact for _, facts in replay(recorded, {}, board) for fact in facts]
+            board.add_button(contact, row.gestures)
+    return [fact for _, facts in replay(row.records, {}, board) for fact in facts]
 
 
-def on_mock_pins(name, wanted):
-    gestures, chords = settings(wanted)
-    recorded = records(name)
+def on_mock_pins(row):
+    recorded = row.records
     pins = Pins()
     facts: list = []
-    names = contacts(recorded)
+    names = row.contacts
     knobs = [KnobSpec(name="volume", a=PINS["volume/a"], b=PINS["volume/b"])] if "volume/a" in names else []
     # A pull of "none", so that a pin can be low before anybody looks.
-    specs = [ButtonSpec(name=n, pin=PINS[n], pull="none", gestures=tuple(gestures)) for n in names if "/" not in n]
+    specs = [ButtonSpec(name=n, pin=PINS[n], pull="none", gestures=tuple(row.gestures)) for n in names if "/" not in n]
     for record in recorded:
         if record.kind == "level":
             pins.drive(PINS[record.name], high=(record.data == "1") == ("/" in record.name))
-    buttons = Buttons(specs, facts.append, factory=pins, clock=pins.ticks, knobs=knobs, chords=chords)
+    buttons = Buttons(specs, facts.append, factory=pins, clock=pins.ticks, knobs=knobs, chords=row.chords)
     buttons.open()
     last = recorded[0].at
     for record in [*recorded, None]:
@@ -104,21 +60,21 @@ def on_mock_pins(name, wanted):
 
 
 @pytest.mark.parametrize("play", [on_no_pins, on_mock_pins])
-@pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]}-{row[2]}")
+@pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row.name}-{row.wanted}")
 def test_each_row_of_the_table_is_what_comes_out(row, play):
-    name, _, wanted, told = row
-    assert words(play(name, wanted), several="left" in contacts(records(name))) == told
+    assert row.words(play(row)) == row.told
 
 
 def test_every_recording_is_in_the_table_and_every_gesture_too():
-    assert {name for name, *_ in rows()} == {path.stem for path in RECORDINGS.glob("*.rec")}
-    assert {word for *_, told in rows() for word in re.findall("[a-z]+", told)} >= BUTTON_GESTURES | {"chord"}
+    assert {row.name for row in rows()} == {path.stem for path in RECORDINGS.glob("*.rec")}
+    assert {word for row in rows() for word in re.findall("[a-z]+", row.told)} >= BUTTON_GESTURES | {"chord"}
 
 
 def test_a_gesture_bears_the_time_at_which_it_was_complete():
-    facts = [fact for fact in on_no_pins("long", "press, long, release") if isinstance(fact, ButtonPressed)]
-    first = next(record.at for record in records("long") if record.kind == "edge")
-    last = max(record.at for record in records("long"))
+    row = GestureRow("long", "press, long, release", "")
+    facts = [fact for fact in on_no_pins(row) if isinstance(fact, ButtonPressed)]
+    first = next(record.at for record in row.records if record.kind == "edge")
+    last = max(record.at for record in row.records)
     assert [(fact.gesture, fact.at) for fact in facts] == [
         ("press", first),
         ("long", first + Timing().hold_seconds),
