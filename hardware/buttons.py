@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _LATEST_SECONDS = 5.0
 """No edge waits this long for its callback; a larger difference is a library that stamps with another clock."""
 _BEAT_SECONDS = 10.0
+_PROMPT_SECONDS = 0.1
+"""An edge that comes later than this after it happened has been waiting, and so may the next one have."""
 
 
 @record(kw_only=True)
@@ -113,6 +115,7 @@ class Buttons:
         self._bell = Bell()
         self._lock = threading.Lock()  # the board and the time have one user at a time
         self._time: _PinTime | None = None
+        self._settled = float("-inf")  # by `clock`: until then edges may still come that happened long ago
         self._running = False
         unknown = {name for chord in chords for name in chord.buttons} - {spec.name for spec in specs}
         if unknown:
@@ -161,11 +164,18 @@ class Buttons:
         """
         beat = beat or (lambda: None)
         self._running = True
+        late = False
         try:
             while not stop.is_set():
                 beat()
+                planned = self._now() + self.patience()
                 wait_readable(self._bell.fileno(), stop, self.patience())
                 self._bell.heard()
+                now = self._now()
+                # Not twice in a row, or a board that is always late would never tell anything.
+                late = not late and now - planned > _PROMPT_SECONDS
+                if late:  # we stood still, and so did who brings the edges
+                    self._settled = self._clock() + _PROMPT_SECONDS
                 self.turn()
         finally:
             self._running = False
@@ -175,10 +185,16 @@ class Buttons:
         now = self._now()
         with self._lock:
             due = self._board.due()
-        return _BEAT_SECONDS if due is None else min(max(due - now, 0.0), _BEAT_SECONDS)
+            wait = _BEAT_SECONDS if due is None else max(due - now, self._settled - self._clock(), 0.0)
+        return min(wait, _BEAT_SECONDS)
 
     def turn(self) -> None:
-        """Tell what came of the edges so far and of the time up to now, without waiting."""
+        """Tell what came of the edges so far and of the time up to now, without waiting.
+
+        After a standstill of this process, as on a board that swaps, the library hands over one old edge after the
+        other. The time between them is theirs: if it ran on to now, a click would be a long press because its end is
+        still to come.
+        """
         facts: list[ButtonFact] = []
         now = self._now()  # before the edges: one that comes meanwhile is not older than the time that has passed
         with self._lock:
@@ -187,7 +203,10 @@ class Buttons:
                 at, told = self._board.edge(contact, level, at)
                 self._record(Record(at, "edge", str(int(level)), contact))
                 facts += told
-            facts += self._board.tick(now)
+                if now - at > _PROMPT_SECONDS:
+                    self._settled = self._clock() + _PROMPT_SECONDS
+            if self._clock() >= self._settled:
+                facts += self._board.tick(now)
         for fact in facts:
             self._emit(fact)
 

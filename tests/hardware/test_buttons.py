@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -78,6 +79,40 @@ def test_a_press_bears_the_time_of_its_edge_not_of_its_callback():
         board.drive(17, high=False)
         (press,) = of(facts, ButtonPressed)
         assert -0.1 < opened + 10.0 - late - press.at < 5
+
+
+def test_edges_that_waited_while_the_process_stood_still_keep_the_times_between_them():
+    class Queued(Pins):
+        """A library whose edges bear the times of the kernel, and come when the process runs again."""
+
+        stamps: ClassVar[list[float]] = []
+
+        def ticks(self):
+            return self.stamps.pop() if self.stamps else self.now
+
+    board = Queued()
+    board.pin(17)
+    facts: list = []
+    spec = ButtonSpec(name="open", pin=17, gestures=("click", "long"))
+    buttons = Buttons([spec], facts.append, factory=board, clock=board.ticks)
+    buttons.open()
+    happened = board.now + 1.0
+    board.advance(4.0)
+    for late, high in ((0.0, False), (0.3, True)):
+        board.stamps.append(happened + late)
+        board.drive(17, high=high)
+        buttons.turn()  # before the next edge is handed over
+        board.advance(0.01)
+    board.advance(buttons.patience())
+    buttons.turn()
+    assert [(fact.gesture, round(fact.at - happened, 3)) for fact in of(facts, ButtonPressed)] == [("click", 0.3)]
+    board.advance(5.0)
+    board.drive(17, high=False)
+    board.advance(0.8)
+    buttons.turn()
+    assert of(facts, ButtonPressed)[-1].gesture == "long", "told on time where edges come in time"
+    buttons.close()
+    board.reset()
 
 
 @pytest.mark.parametrize(
