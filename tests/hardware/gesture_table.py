@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 import hardware
-from hardware.facts import ButtonPressed, DeviceFound, DeviceLost
+from hardware.board import Board
+from hardware.facts import ButtonPressed, DeviceFound, DeviceLost, Gesture
 from hardware.gestures import Chord
-from hardware.recording import Record, read
+from hardware.recording import Record, read, replay
 
 SHEET = Path(hardware.__file__).parent / "wiring" / "buttons-and-lights.md"
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "gestures"
@@ -37,9 +39,9 @@ class GestureRow:
         return list(dict.fromkeys(record.name for record in self.records))
 
     @property
-    def gestures(self) -> list[str]:
+    def gestures(self) -> list[Gesture]:
         """Those that are wanted of each button."""
-        return [word for word in self.wanted.partition(" + ")[0].split(", ") if word]
+        return [cast(Gesture, word) for word in self.wanted.partition(" + ")[0].split(", ") if word]
 
     @property
     def chords(self) -> list[Chord]:
@@ -48,6 +50,16 @@ class GestureRow:
         hold = re.search(r"of (\d+) s", chord)
         held = float(hold[1]) if hold else 0.0
         return [Chord(name="both", buttons=frozenset({"left", "right"}), hold_seconds=held)] if chord else []
+
+    def replayed(self, records: Sequence[Record]) -> list[object]:
+        """What the machine makes of these edges, with no pins at all."""
+        board = Board(self.chords)
+        for contact in self.contacts:
+            if contact == "volume/a":
+                board.add_knob("volume")
+            elif "/" not in contact:
+                board.add_button(contact, self.gestures)
+        return [fact for _, facts in replay(records, {}, board) for fact in facts]
 
     def words(self, facts: Sequence[object]) -> str:
         """What was told, as the table writes it."""

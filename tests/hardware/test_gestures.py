@@ -14,7 +14,6 @@ from hardware.buttons import Buttons, ButtonSpec, KnobSpec
 from hardware.edges import PressMachine
 from hardware.facts import ButtonPressed, DeviceError
 from hardware.gestures import BUTTON_GESTURES, ButtonMachine, Chord, KnobMachine, Timing
-from hardware.recording import replay
 from tests.hardware.gesture_table import RECORDINGS, GestureRow, rows
 from tests.peers.pins import Pins
 
@@ -22,13 +21,7 @@ PINS = {"help": 17, "left": 22, "right": 23, "volume/a": 5, "volume/b": 6}
 
 
 def on_no_pins(row):
-    board = Board(row.chords)
-    for contact in row.contacts:
-        if contact == "volume/a":
-            board.add_knob("volume")
-        elif "/" not in contact:
-            board.add_button(contact, row.gestures)
-    return [fact for _, facts in replay(row.records, {}, board) for fact in facts]
+    return row.replayed(row.records)
 
 
 def on_mock_pins(row):
