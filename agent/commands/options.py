@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import config
-from agent.config import Config
+from agent.config import Config, ConfigError
 from agent.control_socket import ask_agent
 
 if TYPE_CHECKING:
@@ -44,8 +44,19 @@ def load(options: argparse.Namespace) -> Config:
 
 
 def ask(options: argparse.Namespace, timeout: float = ANSWER_SECONDS, **request: Any) -> dict[str, Any]:
-    """The running agent's answer, within `timeout` seconds. Raises ControlError."""
-    return ask_agent(load(options).control.socket, request, timeout)
+    """The running agent's answer, within `timeout` seconds. Raises ControlError, or ConfigError."""
+    return ask_agent(_socket(options), request, timeout)
+
+
+def _socket(options: argparse.Namespace) -> Path:
+    """Where the agent listens. With a broken file it does so all the same, running on the last one that worked."""
+    try:
+        return load(options).control.socket
+    except ConfigError:
+        usual = Config().control.socket
+        if options.config is not None or not usual.exists():
+            raise
+        return usual
 
 
 def write(options: argparse.Namespace, answer: Mapping[str, Any], lines: Callable[[], list[str]]) -> int:
