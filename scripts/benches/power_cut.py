@@ -1,13 +1,15 @@
-"""Cut the power of a whole machine while it scans: `power_cut DIR --cuts 20`, DIR being what `scripts/vm/build` made.
+"""Cut the power of a whole machine while it scans: `power_cut DIR --cuts 20`, DIR being what `scripts/vm --build` made.
 
-The machine's disk loses what was not flushed, all of it (`drop`) or a random half of the sectors (`random`, torn and
-reordered writes). Accepted is what the display said was kept; it must be in the store that the disk then holds. Needs
-root, for the surviving disk is mounted.
+The machine has this checkout's package, a scanner and a display at serial ports, and no hub. Its disk loses what was
+not flushed, all of it (`drop`) or a random half of the sectors (`random`, torn and reordered writes). Accepted is what
+the display said was kept; it must be in the store that the disk then holds. Needs root, for the surviving disk is
+mounted.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import random
 import subprocess
 import sys
@@ -18,16 +20,18 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.outbox import Outbox
-from scripts.vm.disk import Policy
-from scripts.vm.machine import Machine
+from scripts.machine.appliance import CONFIG, build_packages
+from scripts.machine.disk import Policy
+from scripts.machine.machine import Machine
 
+_ROOT = Path(__file__).resolve().parents[2]
 _STATE = "var/lib/thalovant-agent"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Cut and count; 0 when nothing accepted was lost."""
     parser = argparse.ArgumentParser(prog="power_cut", description="Cut a machine's power while it scans.")
-    parser.add_argument("machine", type=Path, metavar="DIR", help="what scripts/vm/build made")
+    parser.add_argument("machine", type=Path, metavar="DIR", help="what scripts/vm --build made")
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(argv)
@@ -38,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number in range(1, options.cuts + 1):
             policy: Policy = "drop" if number % 2 else "random"
             began = time.monotonic()
-            machine.start()
+            _start(machine)
             accepted = _scan(machine, chance.uniform(1.0, 4.0))
             blocks = machine.cut(policy, chance)
             stored, damaged = _stored(machine)
@@ -52,6 +56,33 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
     print(f"{lost_in_all} of {accepted_in_all} accepted scans lost in {options.cuts} power cuts")
     return 1 if lost_in_all or not accepted_in_all else 0
+
+
+def _start(machine: Machine) -> None:
+    """Have it run with the agent up: as it was saved, else by a boot and an installation that are then saved."""
+    name = f"agent-{_fingerprint()}"
+    if machine.restore(name):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        package, _ = build_packages(Path(folder), None)
+        machine.boot()
+        machine.guest.put("/root/agent.deb", package.read_bytes())
+    machine.guest.put("/etc/thalovant-agent/agent.toml", CONFIG)
+    machine.guest.sh("dpkg -i --force-confold /root/agent.deb", timeout=600, check=True)
+    if not machine.wait_shown(b"identity", timeout=120):
+        raise RuntimeError("the agent does not show that it runs")
+    machine.guest.sh("sync", check=True)
+    machine.save(name)
+
+
+def _fingerprint() -> str:
+    """What the package is made of, in few characters."""
+    digest = hashlib.sha256()
+    for folder in ("agent", "hardware", "systemd"):
+        for path in sorted((_ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(_ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _scan(machine: Machine, seconds: float) -> list[str]:

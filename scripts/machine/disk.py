@@ -6,6 +6,8 @@ what becomes of the rest, which is what a card does to software that forgot to f
     drop     none of it survives
     random   each 512-byte sector survives or not by a coin toss: torn and reordered writes
 
+A worn-out card is `broken`: reads go on, and every write and flush fails with EIO.
+
 The protocol is that of github.com/NetworkBlockDevice/nbd, doc/proto.md, as far as QEMU's client needs it.
 """
 
@@ -31,7 +33,8 @@ _OPTION_REPLY = 0x3E889045565A9
 _REQUEST_REPLY = 0x67446698
 _FLAGS = 1 | 4 | 8 | 32 | 64  # flags are sent, and flush, FUA, trim and write-zeroes are known
 _ACK, _INFO, _UNKNOWN = 1, 3, 0x80000001
-_READ, _WRITE, _DISCONNECT, _FLUSH, _ZEROES = 0, 1, 2, 3, 6
+_WRITE = 1  # of 0 read, 1 write, 2 disconnect, 3 flush, 4 trim, 6 write zeroes
+_EIO = 5
 
 
 class Disk:
@@ -46,6 +49,7 @@ class Disk:
         self._cache: dict[int, bytes] = {}
         self._lock = threading.Lock()
         self.flushes = 0
+        self.broken = False
         path.unlink(missing_ok=True)
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._server.bind(str(path))
@@ -157,9 +161,12 @@ class Disk:
     def _answer(self, connection: socket.socket, asked: BufferedReader) -> bool:
         _, flags, kind, handle, offset, length = struct.unpack(">IHHQQI", asked.read(28))
         data = asked.read(length) if kind == _WRITE else b""
-        answer = b""
+        answer, error = b"", 0
         with self._lock:
+            # Names would be bindings in a match, so these are numbers.
             match kind:
+                case 1 | 3 | 6 if self.broken:
+                    error = _EIO
                 case 0:
                     answer = self._read(offset, length)
                 case 1:
@@ -174,5 +181,5 @@ class Disk:
                     self._write(offset, bytes(length), durable=bool(flags & 1))
                 case _:
                     pass  # a trim is advice
-        connection.sendall(struct.pack(">IIQ", _REQUEST_REPLY, 0, handle) + answer)
+        connection.sendall(struct.pack(">IIQ", _REQUEST_REPLY, error, handle) + answer)
         return True
