@@ -38,8 +38,9 @@ from gpiozero import Device, LED, SmoothedInputDevice, TrafficLights
 from gpiozero.input_devices import mean, median
 from gpiozero.tools import averaged
 Device.pin_factory = pins
-LED(17).on()
-print(pins.pin(17).state, mean([1, 2]), median([3, 1, 2]), next(averaged([1], [2])))
+led = LED(17)
+led.on()
+print(bool(pins.pin(17).state), mean([1, 2]), median([3, 1, 2]), next(averaged([1], [2])))
 import statistics
 print(statistics.stdev([1, 2, 3]))
 """
