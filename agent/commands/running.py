@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from agent.runtime import Runtime
 
 
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
 def add(commands: Commands) -> None:
     """Tell argparse of these commands."""
     running = add_command(
@@ -41,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     Raises ConfigError, StateFolderError where another agent runs here, and DeviceError for what is no recording.
 
     SIGHUP, or a changed configuration that failed its trial, ends the agent in order and starts another in the same
-    process: systemd sees one that goes on, and nothing of the first is left in memory.
+    process: systemd sees one that goes on, and nothing of the first is left in memory. A SIGTERM that comes in between
+    is heeded by the one or the other.
     """
     folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     trial = ConfigTrial(options.config, Path(folder) if folder else None)
@@ -61,11 +65,19 @@ def run(options: argparse.Namespace) -> int:
     from agent.runtime import Runtime
 
     runtime = Runtime(settings, redactor=redactor, trial=trial, recording=recording)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: runtime.stop())
+    told: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        told.append(number)
+        runtime.stop()
+
+    for number in _ENDS:
+        signal.signal(number, end)
     signal.signal(signal.SIGHUP, lambda *_: _reload(runtime))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     runtime.run()
-    if runtime.wants_another:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # what comes from here on waits for the agent that follows
+    if runtime.wants_another and not told:
         sys.stdout.flush()
         runtime.pass_on()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
