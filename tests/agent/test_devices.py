@@ -279,7 +279,7 @@ def test_hours_and_volume_can_be_set_in_the_place_of_the_configuration_s(pins, h
     ("speech", "why"),
     [
         (SpeechConfig(), "this device does not speak"),
-        (SpeechConfig(enabled=True, profile="piper"), "has no {volume}"),
+        (SpeechConfig(enabled=True, command="say"), "has no {volume}"),
     ],
 )
 def test_a_device_that_cannot_be_louder_says_why(pins, speech, why):
