@@ -15,6 +15,9 @@ from scripts.benches.sheet import Row, Sheet
 from tests.peers.hub import Hub, utterance
 
 _BATCH = 20
+_PAUSE = 0.25
+"""Seconds before each scan and each ask, ours and the peer's: nobody scans faster, and a client that asks again at once
+acknowledges the last answer with its next question."""
 
 
 @dataclass(slots=True)
@@ -27,7 +30,7 @@ class _Times:
     peer: list[float] = field(default_factory=list)
 
 
-def measure(folder: Path, *, scans: int = 100) -> Sheet:
+def measure(folder: Path, *, scans: int = 60) -> Sheet:
     """`scans` scans and as many asks, in turn, on each protocol, at a hub as it comes and at a tuned one."""
     rows: list[Row] = []
     commit = floors.commit(folder)
@@ -61,6 +64,7 @@ def measure(folder: Path, *, scans: int = 100) -> Sheet:
         notes=(
             "Ours is from the bytes on the scanner's pseudo-terminal to the line on the display, the commit included.",
             "The peer's is ask(), with a settle window of 0 and nothing stored.",
+            f"A pause of {_PAUSE:g} s before each scan and each ask: a person's pace, not a machine's.",
             "The floor is one commit, one frame sealed and opened, and the bare carrier over the same TLS: paho's",
             "publish to PUBACK, or a WebSocket echo. Tuned is TCP_NODELAY in hub and broker (set_tcp_nodelay true).",
         ),
@@ -103,7 +107,7 @@ def _measured(bed: Bed, protocol: str, scans: int) -> _Times:
         for start in range(0, scans, _BATCH):
             for number in range(start, start + _BATCH):
                 _scan(f"{protocol}-{number:04}", device, ours, bed.hub, times)
-            theirs.tell(f"ask {_BATCH}")
+            theirs.tell(f"ask {_BATCH} {_PAUSE}")
             for _ in range(_BATCH):
                 times.peer.append(float(theirs.line("answer")[1].split()[1]))
             theirs.wait("done")
@@ -111,6 +115,7 @@ def _measured(bed: Bed, protocol: str, scans: int) -> _Times:
 
 
 def _scan(code: str, device: Device, agent: Watched, hub: Hub, times: _Times) -> None:
+    time.sleep(_PAUSE)
     wall, began = time.time(), time.perf_counter()
     device.scanners[0].types(f"{code}\r".encode())
     at, line = agent.line(code)
@@ -119,4 +124,3 @@ def _scan(code: str, device: Device, agent: Watched, hub: Hub, times: _Times) ->
         at = agent.wait(f"echo: {code}")
     times.answered.append(at - began)
     times.on_bus.append(hub.wait_for(utterance(code))["t"] - wall)
-    time.sleep(0.02)  # until the answer has settled it: the next scan is another one's beginning

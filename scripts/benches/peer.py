@@ -1,7 +1,8 @@
 """The published client, as a program of its own that imports nothing of ours.
 
 `peer.py agent IDENTITY PROTOCOL` is its agent runner with two handlers. `peer.py client IDENTITY PROTOCOL` is its
-client, told what to do by lines: `ask N` asks N times and prints each answer's seconds, `send N` sends N codes.
+client, told what to do by lines: `ask N PAUSE` asks N times, each after a pause of that many seconds, and prints each
+answer's seconds; `send N` sends N codes.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ def _client(identity: str, protocol: str) -> None:
     with ThalovantClient.from_identity_file(identity, protocol=protocol, reply_settle_seconds=0.0) as client:
         print("peer up", flush=True)
         for line in sys.stdin:
-            command, count = line.split()
+            command, count, *pause = line.split()
             for number in range(int(count)):
                 if command == "ask":
+                    time.sleep(float(pause[0]))
                     began = time.perf_counter()
                     client.ask(f"ask {number}")
                     print("answer", time.perf_counter() - began, flush=True)
