@@ -11,6 +11,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from scripts.benches import faults
 from tests.peers.rig.ports import HOST, accepts
 from tests.peers.rig.records import Recorder, Records
 from tests.peers.waiting import eventually
@@ -108,3 +109,21 @@ def connack(hub, password):
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+def test_the_table_of_faults_takes_the_place_of_the_one_before(tmp_path):
+    path = tmp_path / "BENCHMARKS.md"
+    path.write_text("# Benchmarks\n\n## Idle\n\n| a |\n\n## What holds the targets\n\nthe disk\n")
+    lines = [
+        ("hub killed and started", "mqtt", "   1.3    1.4     0", "none answered, 3 lost"),
+        ("none", "wss", "0.1 0.2 0", ""),
+    ]
+    faults.put(path, faults.section(lines, runs=10, away=4.0, date="2026-01-01"))
+    faults.put(path, text := faults.section(lines, runs=5, away=4.0, date="2026-01-02"))
+    whole = path.read_text()
+    assert whole.startswith("# Benchmarks\n\n## Idle\n\n| a |\n\n## Faults\n")
+    assert whole.endswith("\n\n## What holds the targets\n\nthe disk\n")
+    assert whole.count("## Faults") == 1
+    assert "| hub killed and started | MQTT | 1.3 | 1.4 | 0 | not answered | – |" in whole
+    assert "| none | WSS | 0.1 | 0.2 | 0 | – | – |" in whole
+    assert faults.kept(path).strip() == text.strip()

@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.benches import faults as faults_table
+from tests.peers.agent import ROOT
 from tests.peers.bad_network import CARRIERS, BadNetwork
 from tests.peers.hub import Hub, utterance
 from tests.peers.linked import LinkedDevice
@@ -122,11 +124,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--fault", action="append", choices=[*FAULTS, STARTS], help="only this one; may be repeated")
     parser.add_argument("--carrier", action="append", choices=CARRIERS, help="only this one; may be repeated")
     parser.add_argument("--beside", action="store_true", help="the published client as well")
+    parser.add_argument("--write", action="store_true", help="put the table into BENCHMARKS.md")
     options = parser.parse_args(argv)
     faults, carriers = options.fault or [*FAULTS, STARTS], options.carrier or CARRIERS
     logging.getLogger().addHandler(logging.NullHandler())  # that there is no link is what is measured
     folder = Path(tempfile.mkdtemp(prefix="thalovant-link-"))
-    lost = 0
+    lost, told = 0, []
     print(f"seconds until the next scan is answered: median, worst, lost; {options.runs} runs, away {options.away:g} s")
     try:
         with Hub(folder / "hub", devices=200) as hub, BadNetwork(hub) as network:
@@ -140,12 +143,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                     bed = Bed(hub, network, carrier, options.away)
                     cell = _measure(name, bed, folder, next(numbers), options.runs)
                     lost += cell.lost
-                    line = f"{title:<30} {carrier:<6} {cell}"
+                    line, theirs = f"{title:<30} {carrier:<6} {cell}", ""
                     if options.beside and name != STARTS:
-                        line += f"   published: {_measure_published(name, bed, next(numbers), min(options.runs, 3))}"
+                        theirs = str(_measure_published(name, bed, next(numbers), min(options.runs, 3)))
+                        line += f"   published: {theirs}"
                     print(line, flush=True)
+                    told.append((title, carrier, str(cell), theirs))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    if options.write:
+        faults_table.put(
+            ROOT / "BENCHMARKS.md",
+            faults_table.section(told, runs=options.runs, away=options.away, date=time.strftime("%Y-%m-%d")),
+        )
     return 1 if lost else 0
 
 

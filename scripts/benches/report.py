@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from scripts.benches import faults
 from scripts.benches.sheet import Sheet
 from tests.peers.agent import ROOT
 from tests.peers.rig.broker import find_mosquitto
@@ -36,8 +37,9 @@ def write(run: Callable[..., Sheet], *, idle_seconds: float, as_json: bool, meas
             sheets.append(run(name, **({"seconds": idle_seconds} if name == "idle" else {})))
         print(sheets[-1].text(), end="\n\n", flush=True)
     taken = [sheet.name for sheet in sheets if measured is not None and (measured / f"{sheet.name}.json").exists()]
-    parts = [_head(taken), *(sheet.markdown() for sheet in sheets), _LIMITS.read_text()]
-    (ROOT / "BENCHMARKS.md").write_text("\n".join(parts))
+    path = ROOT / "BENCHMARKS.md"
+    parts = [_head(taken), *(sheet.markdown() for sheet in sheets), faults.kept(path), _LIMITS.read_text()]
+    path.write_text("\n".join(part for part in parts if part))
     if as_json:
         print(json.dumps([sheet.as_dict() for sheet in sheets], ensure_ascii=False, indent=2))
     return 0
