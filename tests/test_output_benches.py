@@ -28,5 +28,5 @@ def test_agent_and_page_stay_as_small_as_they_began(tmp_path):
     assert last.answers == 300
     assert last.agent - first.agent < 4
     assert last.heap - first.heap < 0.3
-    assert last.nodes <= first.nodes * 1.2
+    assert last.nodes <= first.nodes * 2  # it may show a table now; what is left over would be three times as much
     assert last.listeners <= first.listeners * 1.2

@@ -65,6 +65,19 @@ class Scene:
         identity = ThalovantIdentity.from_file(self.hub.identity(self.number))
         return LinkedDevice(identity, self.folder, protocols=["mqtt"], **options)
 
+    def half_finished(self):
+        """Somebody says HELLO and no more. The hub's own offline after a goodbye may drop that at first (M3)."""
+        said = -1.0
+
+        def begun():
+            nonlocal said
+            if time.monotonic() - said > 1:
+                said = time.monotonic()
+                self.intruder.say("in", HELLO)
+            return self.hub.clients(self.number)
+
+        eventually(begun)
+
 
 @pytest.fixture
 def scene(hub, unused, tmp_path):
@@ -80,13 +93,14 @@ HELLO = json.dumps({"msg_type": "hello", "payload": {"session": {"session_id": "
 def test_m2_a_negotiation_somebody_left_half_finished(scene):
     with scene.linked() as linked:
         linked.wait_up()  # so that no key has to be derived below
-    scene.intruder.say("in", HELLO)
-    eventually(lambda: scene.hub.clients(scene.number))
+    scene.half_finished()
     began = time.monotonic()
     with scene.linked() as linked:
         linked.wait_up()
-        assert time.monotonic() - began < 6
+        took = time.monotonic() - began
         assert linked.scan("M2") < 3
+    print(f"M2: up after {took:.2f} s")
+    assert took < 6
 
 
 def test_m2_found_by_a_device_that_was_sure_of_its_goodbye(scene):
