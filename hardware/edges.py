@@ -33,9 +33,13 @@ class PressMachine:
 
         Times must be of one clock that runs evenly. One that starts again from zero costs no press.
         """
-        # An edge to the level that was there already: the one between was lost. The contact is moving all the same.
         moved = pressed != self._pressed
         quiet = self._changed is None or not 0 <= at - self._changed < self._debounce_seconds
         self._pressed = pressed
-        self._changed = at
+        # An edge to the level that was there already: the one between was lost, or Linux read the level of a bouncing
+        # contact only after the next edge, as it does where both edges are wanted (gpiolib-cdev.c, edge_irq_thread).
+        # While the contact bounces it is a bounce. Out of the quiet it is a press or an end that begins, and must not
+        # keep the edge that shows the new level from counting.
+        if moved or not quiet:
+            self._changed = at
         return moved and pressed and quiet

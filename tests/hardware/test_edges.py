@@ -48,6 +48,25 @@ def test_an_edge_that_was_lost_makes_no_press_and_costs_no_later_one():
     assert presses([(True, 1.0), (True, 2.0), (False, 3.0), (False, 4.0), (True, 5.0)]) == [1.0, 5.0]
 
 
+def test_a_press_whose_first_bounces_were_read_as_the_level_of_rest_counts():
+    # Two pushes of 0.12 s as Linux told them on two slow processors: the level is that of when it came to read it.
+    first = [(True, 0.995), (True, 1.0), (True, 1.003), (True, 1.115), (False, 1.117), (False, 1.12), (False, 1.13)]
+    second = [
+        (False, 1.295),
+        (False, 1.297),
+        (False, 1.3),
+        (True, 1.304),
+        (False, 1.415),
+        (True, 1.416),
+        (False, 1.421),
+    ]
+    assert presses(first + second) == [0.995, 1.304]
+
+
+def test_an_edge_to_the_same_level_while_the_contact_bounces_is_a_bounce():
+    assert presses([(True, 1.0), (False, 1.2), (False, 1.22), (True, 1.24), (False, 1.25)]) == [1.0]
+
+
 def test_a_clock_that_starts_again_costs_no_press():
     assert presses([(True, 4294.0), (False, 4294.9), (True, 0.5), (False, 0.7)]) == [4294.0, 0.5]
 
