@@ -12,6 +12,7 @@ import pytest
 
 from hardware.buttons import Buttons, ButtonSpec
 from hardware.facts import ButtonPressed, DeviceFound, DeviceLost
+from hardware.stopping import StopEvent
 from tests.peers.pins import Pins
 
 
@@ -111,6 +112,46 @@ def test_edges_that_waited_while_the_process_stood_still_keep_the_times_between_
     board.advance(0.8)
     buttons.turn()
     assert of(facts, ButtonPressed)[-1].gesture == "long", "told on time where edges come in time"
+    buttons.close()
+    board.reset()
+
+
+def test_a_press_that_ended_while_the_process_stood_still_is_no_long_one():
+    class Queued(Pins):
+        stamps: ClassVar[list[float]] = []
+
+        def ticks(self):
+            return self.stamps.pop() if self.stamps else self.now
+
+    class Steps(StopEvent):
+        """Does the next step whenever `run` has begun to wait."""
+
+        def fileno(self):
+            next(steps)
+            return super().fileno()
+
+    def play():
+        board.drive(17, high=False)
+        yield
+        board.advance(4.0)  # it should have been called after 0.2 s
+        yield
+        board.stamps.append(pressed + 0.1)
+        board.drive(17, high=True)
+        yield
+        board.advance(0.15)  # in time, or nearly
+        yield
+        stop.set()
+        yield
+
+    board = Queued()
+    pressed, steps, stop = board.now, play(), Steps()
+    facts: list = []
+    spec = ButtonSpec(name="open", pin=17, gestures=("press", "click", "long"), hold_seconds=0.2)
+    buttons = Buttons([spec], facts.append, factory=board, clock=lambda: board.now)
+    buttons.open()
+    buttons.run(stop)
+    told = [(fact.gesture, round(fact.at - pressed, 3)) for fact in of(facts, ButtonPressed)]
+    assert told == [("press", 0.0), ("click", 0.1)]
     buttons.close()
     board.reset()
 
