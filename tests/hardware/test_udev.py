@@ -10,7 +10,7 @@ import hardware
 RULES = Path(hardware.__file__).parent / "udev" / "70-thalovant-agent.rules"
 PART = re.compile(r'([A-Z]+)(?:\{(\w+)\})?(==|!=|\+=|=)"([^"]*)"')
 COMPARED = {"ACTION", "SUBSYSTEM", "KERNEL"}
-ASSIGNED = {"SYMLINK", "GOTO", "LABEL"}
+ASSIGNED = {"SYMLINK", "GOTO", "LABEL", "GROUP", "MODE"}
 EITHER = {"ENV", "ATTR"}
 
 
@@ -50,3 +50,12 @@ def test_every_scanner_with_a_name_is_kept_from_modem_manager():
                 named |= set(value.split("|"))
     assert kept == named
     assert all(re.fullmatch("[0-9a-f]{4}", vendor) for vendor in kept)
+
+
+def test_consoles_can_be_written_by_the_group_that_the_agent_is_in():
+    consoles = [rule for rule in rules() if ("MODE", None, "=", "0620") in rule]
+    assert consoles == [[("KERNEL", None, "==", "tty[1-9]*"), ("GROUP", None, "=", "tty"), ("MODE", None, "=", "0620")]]
+    unit = (Path(hardware.__file__).parents[1] / "systemd" / "thalovant-agent.service").read_text(encoding="utf-8")
+    groups = re.search(r"(?m)^SupplementaryGroups=(.*)$", unit)
+    assert groups is not None
+    assert "tty" in groups[1].split()
