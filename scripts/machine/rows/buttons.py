@@ -20,6 +20,9 @@ _PINS = range(4, 28)  # those of the header that have no pull-up of their own
 _LONGEST_SECONDS = 130.0
 """A button held for longer is stuck already, and nothing more comes of it: the rest of the wait is left out."""
 _ATTEMPTS = 8
+_APART_SECONDS = 0.3
+"""From the first edge of one line to that of the next: two emulated processors do not keep up with two dozen contacts
+that bounce at once, and the kernel then stamps edges 30 ms late and reads their levels later still."""
 _PI = "processor\t: 0\nRevision\t: c03114\n"  # a Pi 4, without which gpiozero knows no pins
 _PLAY = """
 cd /root && rm -f watch drive && mkfifo watch drive
@@ -113,7 +116,11 @@ def _batches(left: Sequence[GestureRow]) -> list[list[_Play]]:
 
 def _play(appliance: Appliance, plays: Sequence[_Play]) -> list[tuple[list[object], list[float]]]:
     """What was told of each, and when its edges were really driven."""
-    edges = sorted((*edge, number) for number, play in enumerate(plays) for edge in play.edges())
+    edges = sorted(
+        (at + _APART_SECONDS * number, line, high, number)
+        for number, play in enumerate(plays)
+        for at, line, high in play.edges()
+    )
     start = {line: high for play in plays for line, high in play.start().items()}
     plan = {"start": start, "edges": [edge[:3] for edge in edges]}
     appliance.put("/root/plan", json.dumps(plan) + "\n")
