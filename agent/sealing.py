@@ -11,8 +11,6 @@ open, on another board or after a TPM was cleared, waits under another name, and
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -87,6 +85,9 @@ def _forget_unopened(place: Path) -> None:
 
 
 def _run(*arguments: str, given: bytes) -> bytes | None:
+    import shutil
+    import subprocess
+
     if shutil.which(_PROGRAM) is None:
         return None
     try:

@@ -3,7 +3,7 @@
 Importing any module of gpiozero runs its `__init__`, which gathers boards, fonts and tones, and imports
 `importlib.metadata` for a search that is not made where the pin library is named. Here the package is put in its place
 without being run. Whoever asks it for a name later, as `from gpiozero import LED` does, has it run then, and finds
-everything. In the place of two modules of which it wants a function or two stand those functions, which import them
+everything. In the place of three modules of which it wants a function or two stand those functions, which import them
 when they are called.
 """
 
@@ -84,6 +84,8 @@ def _later(module: str, function: str) -> Any:
 
 _SELDOM_USED = {
     "importlib_metadata": {"entry_points": _later("importlib.metadata", "entry_points")},
+    "colorzero": {"Color": _later("colorzero", "Color")},
     "statistics": {name: _later("statistics", name) for name in ("mean", "median")},
 }
-"""Modules that gpiozero imports for a function or two: for its search, and for inputs that are smoothed."""
+"""Modules that gpiozero imports for a function or two: for its search, the colour of a light when it is asked for, and
+inputs that are smoothed."""

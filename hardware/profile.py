@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -54,17 +54,20 @@ class Profile:
     taken."""
 
 
+_FOLDER = Path(__file__).with_name("profiles")
+# Not importlib.resources, which brings tempfile, shutil and with them three compressors.
+
+
 def names() -> list[str]:
     """The profiles there are."""
-    files = resources.files("hardware").joinpath("profiles").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+    return sorted(file.stem for file in _FOLDER.glob("*.toml"))
 
 
 def load(name: str) -> Profile:
     """The profile of that name. Raises DeviceError naming those there are."""
     if name not in names():
         raise DeviceError(f'there is no scanner profile "{name}"; known: {", ".join(names())}')
-    return parse(name, resources.files("hardware").joinpath("profiles", f"{name}.toml").read_text(encoding="utf-8"))
+    return parse(name, (_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def parse(name: str, text: str) -> Profile:

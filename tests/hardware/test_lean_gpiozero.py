@@ -34,12 +34,14 @@ def test_pins_are_there_without_what_they_do_not_need():
 def test_whoever_asks_for_all_of_gpiozero_gets_it_whole(first):
     program = f"""{first}
 {OPEN}
-from gpiozero import Device, LED, SmoothedInputDevice, TrafficLights
+from gpiozero import Device, LED, RGBLED, SmoothedInputDevice, TrafficLights
+from colorzero import Color
 from gpiozero.input_devices import mean, median
 from gpiozero.tools import averaged
 Device.pin_factory = pins
 led = LED(17)
 led.on()
+assert RGBLED(2, 3, 4, pwm=False, initial_value=(1, 0, 0)).color == Color('red')
 print(bool(pins.pin(17).state), mean([1, 2]), median([3, 1, 2]), next(averaged([1], [2])))
 import statistics
 print(statistics.stdev([1, 2, 3]))
