@@ -10,7 +10,6 @@ At the end the inputs go first and what they left is stored; then the hub and th
 from __future__ import annotations
 
 import functools
-import gc
 import logging
 import os
 import random
@@ -41,6 +40,7 @@ from agent.identity_source import IdentityFile
 from agent.inbox import Inbox
 from agent.journal import Redactor
 from agent.linking import LIMIT_SECONDS, DeviceLink, EmitLink, Linking
+from agent.memory import settle
 from agent.metrics_output import MetricsOutput
 from agent.outbox import Outbox
 from agent.performer import Performer
@@ -67,6 +67,8 @@ _SCANNERS_SECONDS = 0.5
 _STOP_SECONDS = 3.0
 """For the workers, the link's goodbye of 2 s among them; with all the rest a stop takes less than 5 s."""
 _CONTROL_LIMIT_SECONDS = 200.0
+_SETTLED_SECONDS = 5.0
+"""After the start, where no link comes up: by then everything that is needed has been imported."""
 
 Spawn = Callable[[str, Callable[[], None]], bool]
 LinkFactory = Callable[[Config, StateFolder, ThalovantIdentity, EmitLink, Spawn], DeviceLink]
@@ -84,7 +86,6 @@ def hub_link(
     from agent.hub.dialling import Caller
     from agent.hub.link import Link
 
-    gc.freeze()
     previous = state.previous_session
     names = state.names()
     caller = Caller(
@@ -189,6 +190,7 @@ class Runtime:
                 restart_request=config.control.socket.parent / RESTART_REQUEST,
             )
         self._session = 0
+        self._settled = False
         self._remote = RemoteCommands(
             config.identity.state,
             restart=self._restart,
@@ -255,7 +257,6 @@ class Runtime:
                 self._page.start(self._workers)
             self._metrics.start(self._workers)
             self._notifier.ready()
-            gc.freeze()  # what is there stays: a collection that went through it would hold a scan up
             log.info("reading inputs", extra={"version": device_status.version()})
             self._workers.start("control", self._serve_control, limit_seconds=_CONTROL_LIMIT_SECONDS)
             self._workers.start("link", self._linking.run, limit_seconds=LIMIT_SECONDS)
@@ -308,6 +309,9 @@ class Runtime:
         return link is not None and link.state in {"up", "degraded"}
 
     def _after_round(self, now: float) -> None:
+        if not self._settled and (self._link_is_up or now - self._started >= _SETTLED_SECONDS):
+            self._settled = True
+            settle()
         self._notifier.status(self._status(now).headline)
         self._refresh_page()
         self._metrics.look(now)
