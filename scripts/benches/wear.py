@@ -59,7 +59,8 @@ def flushes_per_scan(device: Device, scans: int) -> float | None:
     if shutil.which("strace") is None:
         return None
     trace = device.folder / "flushes.trace"
-    command = ("strace", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", "signal=none", "-o", str(trace))
+    # With -o it would block the signal that is to end it, and leave the agent running: -I 2.
+    command = ("strace", "-I", "2", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", "signal=none", "-o", str(trace))
     with device.start(*command) as agent:
         agent.wait(UP)
         _scan(device, agent, 3)
