@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import compileall
 import importlib
 import importlib.util
 import json
@@ -14,7 +13,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.benches.sheet import Sheet
-from tests.peers.agent import ROOT
 
 SHEETS = {
     "memory": "what a device takes, up and idle",
@@ -25,7 +23,7 @@ SHEETS = {
     "wear": "flushes and bytes for each scan; growth over a long run",
     "output": "from the hub's words to the first pixel and the first sound",
 }
-OTHERS = ("link", "page", "crash", "power_cut")
+OTHERS = ("link", "running", "page", "crash", "power_cut")
 """Programs of their own, each with a `main(argv)`."""
 
 
@@ -60,7 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(name: str, **options: float) -> Sheet:
     """One benchmark, in a folder that is removed."""
-    _compile()
     # A socket's path may have 107 characters: a checkout deep in a home has none to spare.
     folder = Path(tempfile.mkdtemp(prefix=f"thalovant-{name}-"))
     try:
@@ -68,13 +65,6 @@ def run(name: str, **options: float) -> Sheet:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return sheet
-
-
-def _compile() -> None:
-    """As installed packages are, the peer among them; a checkout compiles all of it at every start where
-    PYTHONDONTWRITEBYTECODE is set."""
-    for package in ("agent", "hardware"):
-        compileall.compile_dir(ROOT / package, quiet=1)
 
 
 def _other(name: str) -> Callable[[Sequence[str]], int] | None:

@@ -1,6 +1,6 @@
 """Ordinary running: a whole agent on each carrier, a scan every 20 s, then a hundred forced reconnects.
 
-Run as `python -m scripts.benches.running --minutes 60`. Fails when an agent logs a warning, when its own memory grows
+`scripts/bench running --minutes 60`. Fails when an agent logs a warning, when its own memory grows
 by more than 1 MiB, when a scan is lost, or when a thread or a descriptor is left over.
 """
 
@@ -70,7 +70,7 @@ class Agent:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="running", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="bench running", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--reconnects", type=int, default=100)
     options = parser.parse_args(argv)
